@@ -1,0 +1,1 @@
+"""Session engines: modules that SESSION_ENGINE may name."""

@@ -1,0 +1,144 @@
+"""The forms a site may write a key in: bytes, base64, hex, a file or a passphrase."""
+
+from __future__ import annotations
+
+import binascii
+import re
+from pathlib import Path
+
+from django_secure_session.exceptions import InvalidKey
+from django_secure_session.keyring.passphrase import Passphrase
+from django_secure_session.keyring.roots import (
+    KEY_BYTES,
+    WAY_OUT,
+    RootKey,
+    refuse_guessable,
+)
+
+KEY_FILE_BYTES = 65536  # a key file is small; a wrong path may be a disk image
+
+
+def root_keys(value: object, where: str) -> list[RootKey]:
+    """Return the root keys written as *value* in the settings at *where*.
+
+    One, or for a file one per line. Raise InvalidKey.
+    """
+    __traceback_hide__ = True
+    match value:
+        case Passphrase():
+            roots = [RootKey(value.derive(where), where)]
+        case bytes():
+            roots = [_from_raw(value, where)]
+        case str():
+            roots = [RootKey(_decode_text(value, where), where)]
+        case Path():
+            roots = _from_file(value, where)
+        case _:
+            raise InvalidKey(
+                f"{where} is a {type(value).__name__}; a key is 32 bytes, a base64 or "
+                f"hex text, a pathlib.Path or a Passphrase. {WAY_OUT}"
+            )
+    for root in roots:
+        refuse_guessable(root)
+    return roots
+
+
+def _from_raw(value: bytes, where: str) -> RootKey:
+    __traceback_hide__ = True
+    if len(value) in {43, 44, 64}:
+        raise InvalidKey(
+            f"{where} is {len(value)} bytes, which look like the text form of a key. "
+            "Pass a text key as str, not as bytes."
+        )
+    return RootKey(value, where)
+
+
+_HEX = re.compile(r"[0-9a-fA-F]{64}")
+_BASE64 = re.compile(r"(?:[A-Za-z0-9+/]{43}|[A-Za-z0-9_-]{43})=?")
+_BASE64_ALPHABETS = re.compile(r"[A-Za-z0-9+/_-]+=*")
+#: 32 bytes leave two zero bits in the 43rd base64 character (RFC 4648 section 3.5).
+_LAST_CHARACTERS = frozenset("AEIMQUYcgkosw048")
+
+
+def _decode_text(text: str, where: str) -> bytes:
+    """Decode base64, base64url or hex. White space around the text is ignored."""
+    __traceback_hide__ = True
+    text = text.strip()
+    if _HEX.fullmatch(text):
+        return bytes.fromhex(text)
+    if not _BASE64.fullmatch(text):
+        raise InvalidKey(f"{where} {_text_problem(text)}")
+    if text[42] not in _LAST_CHARACTERS:
+        raise InvalidKey(
+            f"{where} is not canonical base64: its last character can't end 32 bytes, "
+            f"so it is mistyped or cut. Copy it again. {WAY_OUT}"
+        )
+    standard = text[:43].replace("-", "+").replace("_", "/") + "="
+    return binascii.a2b_base64(standard, strict_mode=True)
+
+
+def _text_problem(text: str) -> str:
+    """Say what is wrong with a text that has no form of a key, without showing it."""
+    __traceback_hide__ = True
+    if not text:
+        return f"is empty; is the environment variable missing? {WAY_OUT}"
+    if text[0] in "\"'" or text[-1] in "\"'":
+        return "has quotes around it. Remove them: the quotes became part of the value."
+    if "=" in text.rstrip("="):
+        return 'holds a "=" in the middle. Give the value alone, without NAME=.'
+    if not _BASE64_ALPHABETS.fullmatch(text):
+        return (
+            "has characters that neither base64 nor hex has. A file is given as "
+            f"pathlib.Path, a passphrase as Passphrase(...). {WAY_OUT}"
+        )
+    if {"+", "/"} & set(text) and {"-", "_"} & set(text):
+        return "mixes the alphabets of base64 and base64url. Copy it again."
+    return (
+        f"has {len(text)} characters; 32 bytes are 43 or 44 in base64 and 64 in hex. "
+        f"{WAY_OUT}"
+    )
+
+
+def _from_file(path: Path, where: str) -> list[RootKey]:
+    """Read a raw 32-byte file, or a text file with one key per line."""
+    __traceback_hide__ = True
+    content = _read_file(path, where)
+    if len(content) == KEY_BYTES:
+        return [RootKey(content, where)]
+    try:
+        lines = content.decode("ascii").splitlines()
+    except UnicodeDecodeError:
+        raise InvalidKey(
+            f"The file in {where} has {len(content)} bytes that are not text; a raw "
+            f"key file has exactly {KEY_BYTES}. {WAY_OUT}"
+        ) from None
+    numbered = [(i, line) for i, line in enumerate(lines, 1) if line.strip()]
+    if not numbered:
+        raise InvalidKey(f"The file in {where} is empty. {WAY_OUT}")
+    labels = [f"{where} line {i}" if len(numbered) > 1 else where for i, _ in numbered]
+    return [
+        RootKey(_decode_text(line, label), label)
+        for label, (_, line) in zip(labels, numbered, strict=True)
+    ]
+
+
+def _read_file(path: Path, where: str) -> bytes:
+    __traceback_hide__ = True
+    try:
+        if not path.is_file():
+            raise InvalidKey(
+                f"{where} names {str(path)!r}, which is not a file. {WAY_OUT} "
+                "--output FILE"
+            )
+        with path.open("rb") as file:
+            content = file.read(KEY_FILE_BYTES + 1)
+    except OSError as error:
+        raise InvalidKey(
+            f"{where} names {str(path)!r}, which can't be read: {error.strerror}."
+        ) from None
+    if len(content) > KEY_FILE_BYTES:
+        raise InvalidKey(
+            f"The file in {where} is larger than {KEY_FILE_BYTES} bytes; a key file "
+            "holds one key per line. Is the path right?"
+        )
+    return content

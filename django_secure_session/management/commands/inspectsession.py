@@ -1,0 +1,122 @@
+"""``manage.py inspectsession``: say what a token is and why it is refused."""
+
+from __future__ import annotations
+
+import sys
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from django_secure_session import conf
+from django_secure_session.backends.encrypted_cookies import SessionStore
+from django_secure_session.backends.sealed import sid_text
+from django_secure_session.codec import (
+    ENDS_WITH_BROWSER,
+    Codec,
+    Metadata,
+    check_times,
+    read_prefix,
+)
+from django_secure_session.exceptions import BadToken, Reason
+
+STDIN = "-"
+
+ADVICE: dict[Reason, str] = {
+    "malformed": "This is no token: it is cut, quoted, encoded again, too long, or it "
+    "comes from another session engine.",
+    "unknown_version": "It comes from a newer release, or from another session engine.",
+    "unknown_key": "Its key is not configured here, or it belongs to another session, "
+    "purpose or AUDIENCE: compare SECURE_SESSION of both hosts, try --session and "
+    "--purpose.",
+    "tampered": "Its key is ours, but it was changed since it was sealed.",
+    "undecodable": "It is authentic, but its content makes no session: it was sealed "
+    "by other software with our key, or with another SESSION_SERIALIZER.",
+    "expired": "It is too old: see its times above, SESSION_COOKIE_AGE and "
+    "ABSOLUTE_TIMEOUT.",
+    "future": "It was issued more than a minute from now: compare the hosts' clocks.",
+}
+
+
+class Command(BaseCommand):
+    """Print what the seal says, and end with status 1 for a refused token."""
+
+    help = (
+        "Explains a session token: version, key, times, size, and why it is refused. "
+        "Shows values only with --reveal."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Declare the options."""
+        parser.add_argument(
+            "token",
+            nargs="?",
+            default=STDIN,
+            help="the cookie's value; without it, or with -, read from standard input, "
+            "where other users of the machine can't see it",
+        )
+        parser.add_argument("--session", metavar="ALIAS", default=conf.DEFAULT_ALIAS)
+        parser.add_argument("--purpose", default=conf.SESSION_PURPOSE)
+        parser.add_argument("--reveal", action="store_true", help="show the values")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Print the report."""
+        given = sys.stdin.read() if options["token"] == STDIN else options["token"]
+        store = SessionStore(alias=options["session"], purpose=options["purpose"])
+        config = conf.get_config(options["session"])
+        token = _clean(given, config.cookie_name)
+        codec = conf.get_codec(options["session"], options["purpose"])
+        self._line("bytes", f"{len(token)} of at most {codec.limit}")
+        try:
+            self._prefix(codec, token)
+            _, metadata, _, body = codec.unseal(token)
+            self._metadata(metadata, store, config.absolute_timeout)
+            self._body(codec, body, reveal=options["reveal"])
+            check_times(
+                metadata,
+                int(time.time()),
+                store.get_session_cookie_age(),
+                config.absolute_timeout,
+            )
+        except BadToken as refusal:
+            raise CommandError(
+                f"Refused as {refusal.reason}. {ADVICE[refusal.reason]}"
+            ) from None
+        self._line("status", "accepted")
+
+    def _line(self, name: str, value: object) -> None:
+        self.stdout.write(f"{name:<9}{value}")
+
+    def _prefix(self, codec: Codec, token: str) -> None:
+        version, key_id = read_prefix(token)
+        self._line("version", version)
+        self._line("key id", f"{key_id.hex()}, {codec.box.label(key_id) or 'unknown'}")
+
+    def _metadata(
+        self, metadata: Metadata, store: SessionStore, absolute: int | None
+    ) -> None:
+        deadline = metadata.deadline(store.get_session_cookie_age(), absolute)
+        ends = " or with the browser" if metadata.flags & ENDS_WITH_BROWSER else ""
+        self._line("sid", sid_text(metadata.sid))
+        self._line("created", _time(metadata.created))
+        self._line("issued", _time(metadata.issued))
+        self._line("expires", _time(deadline) + ends)
+
+    def _body(self, codec: Codec, body: bytes, *, reveal: bool) -> None:
+        data = codec.read_body(body)
+        self._line("data", f"{len(body)} bytes, {len(data)} keys")
+        for key, value in data.items():
+            size = len(codec.body({key: value}))
+            self._line(
+                "", f"{key!r} {value!r}" if reveal else f"{key!r} ({size} bytes)"
+            )
+
+
+def _clean(given: str, cookie_name: str) -> str:
+    """Accept what people copy: white space, quotes, ``name=value;``."""
+    return given.strip().rstrip(";").removeprefix(f"{cookie_name}=").strip("\"'")
+
+
+def _time(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
