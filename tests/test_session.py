@@ -515,6 +515,14 @@ def test_a_refused_cookie_is_an_empty_session_without_a_key():
     assert store.modified is False
 
 
+@pytest.mark.parametrize("length", range(0, 128))
+def test_every_cut_cookie_has_a_rejection(length):
+    store = SessionStore(saved({"a": 1}).session_key[:length])
+
+    assert store.rejection in {"malformed", "tampered"}
+    assert dict(store.items()) == {}
+
+
 def test_a_cookie_from_the_future_is_refused_and_opens_later(clock):
     store = saved({"a": 1})
     clock.tick(-61)

@@ -37,7 +37,9 @@ class SealedSession(SessionBase):
         super().__init__(session_key)
         self.alias = alias
         self.purpose = purpose
-        self._rejection: Reason | None = None
+        # Django drops keys under eight characters, so load() will not see those.
+        dropped = session_key is not None and self.session_key is None
+        self._rejection: Reason | None = "malformed" if dropped else None
         #: Sids that this object ended; what other objects end it can't know.
         self._ended: set[bytes] = set()
         #: Whether ``session_key`` is a token that this object sealed.
