@@ -1,0 +1,90 @@
+"""Settings of the demo site: for 127.0.0.1 only, never for a public server.
+
+The three settings that matter are at the top. Everything that the site writes, its two
+keys included, goes into var/ beside this package; DEMO_VAR names another folder.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from testproject.keyfiles import secret_key, session_key
+
+BASE_DIR = Path(__file__).resolve().parent
+VAR = Path(os.environ.get("DEMO_VAR") or BASE_DIR.parent / "var")
+
+# The sessions
+
+SESSION_ENGINE = "django_secure_session.backends.encrypted_cookies"
+SECURE_SESSION = {"KEY": session_key(VAR / "session.key")}
+
+INSTALLED_APPS = [
+    "django_secure_session",
+    # No django.contrib.sessions: its only use is the table that this site lacks.
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "testproject.pages",
+    "testproject.shop",
+]
+
+# What else Django can keep in the session, so that the demo shows it works.
+CSRF_USE_SESSIONS = True
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
+
+# An ordinary Django site
+
+ALLOWED_HOSTS = ["127.0.0.1", "localhost"]
+DATABASES = {
+    "default": {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": VAR / "demo.sqlite3",
+    }
+}
+DEBUG = True
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "handlers": {"console": {"class": "logging.StreamHandler"}},
+    "loggers": {
+        # Tells in the terminal why a cookie was refused.
+        "django_secure_session": {"handlers": ["console"], "level": "INFO"}
+    },
+}
+LOGIN_REDIRECT_URL = "pages:cookie"
+LOGIN_URL = "login"
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "testproject.urls"
+SECRET_KEY = secret_key(VAR / "secret.key")
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STATIC_URL = "static/"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "testproject.navigation.navigation",
+                "testproject.shop.cart.cart",
+            ]
+        },
+    }
+]
+TIME_ZONE = "UTC"
+USE_TZ = True

@@ -1,0 +1,1 @@
+"""A few products, and a cart that lives in the session."""

@@ -1,0 +1,469 @@
+"""The demo site, served as ``make demo`` serves it and used as a browser would."""
+
+from __future__ import annotations
+
+import base64
+import copy
+import html
+import http.client
+import http.cookiejar
+import json
+import os
+import re
+import sqlite3
+import subprocess
+import sys
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Barrier
+
+import pytest
+from django.core import signing
+
+from django_secure_session import codec, create_session
+from testproject import keyfiles
+from testproject.pages.parts import cut
+from testproject.users import DEMO_PASSWORD
+
+ROOT = Path(__file__).resolve().parent.parent
+COOKIE = "sessionid"
+
+# What a session of the site holds; in a cookie that one can read, these can be found.
+SESSION_WORDS = [b"_auth_user", b"_csrftoken", b"envelopes", b"ModelBackend"]
+
+
+def manage(*command: str) -> list[str]:
+    return [sys.executable, "-u", "-W", "error", "manage.py", *command]
+
+
+def environment(var: Path) -> dict[str, str]:
+    # pytest-django exports the test suite's settings, which manage.py would take.
+    settings = "testproject.settings"
+    return os.environ | {"DEMO_VAR": str(var), "DJANGO_SETTINGS_MODULE": settings}
+
+
+def run(var: Path, *command: str) -> str:
+    done = subprocess.run(
+        manage(*command),
+        cwd=ROOT,
+        env=environment(var),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@dataclass(frozen=True)
+class Page:
+    status: int
+    headers: http.client.HTTPMessage
+    html: str
+
+    @property
+    def text(self) -> str:
+        return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", self.html)).split())
+
+    @property
+    def csrf_token(self) -> str:
+        found = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', self.html)
+        assert found, "the page has no form with a CSRF token"
+        return found[1]
+
+
+class Browser:
+    """One visitor, with cookies of their own; follows redirects."""
+
+    def __init__(self, site: str) -> None:
+        self.site = site
+        self.jar = http.cookiejar.CookieJar()
+        self.opener = urllib.request.build_opener(
+            urllib.request.ProxyHandler({}),
+            urllib.request.HTTPCookieProcessor(self.jar),
+        )
+
+    def open(self, path: str, form: dict[str, str] | None = None) -> Page:
+        data = None if form is None else urllib.parse.urlencode(form).encode()
+        try:
+            response = self.opener.open(self.site + path, data, timeout=30)
+        except urllib.error.HTTPError as error:
+            response = error
+        with response:
+            body = response.read().decode()
+            return Page(response.status, response.headers, body)
+
+    def post(self, path: str, *, form_on: str, **fields: str) -> Page:
+        token = self.open(form_on).csrf_token
+        return self.open(path, {"csrfmiddlewaretoken": token, **fields})
+
+    def add(self, slug: str) -> Page:
+        return self.post(f"/cart/{slug}/add/", form_on="/shop/")
+
+    def change(self, slug: str, quantity: int) -> Page:
+        path = f"/cart/{slug}/change/"
+        return self.post(path, form_on="/shop/", quantity=str(quantity))
+
+    def log_in(self, username: str, password: str = DEMO_PASSWORD) -> Page:
+        fields = {"username": username, "password": password}
+        return self.post("/login/", form_on="/login/", **fields)
+
+    @property
+    def cookie(self) -> http.cookiejar.Cookie | None:
+        return next((cookie for cookie in self.jar if cookie.name == COOKIE), None)
+
+    @property
+    def token(self) -> str:
+        assert self.cookie is not None
+        assert self.cookie.value is not None
+        return self.cookie.value
+
+    def session(self) -> dict[str, object]:
+        """Return the data that the cookie page shows."""
+        found = re.search(
+            r"<pre[^>]*><code>(.*?)</code>", self.open("/cookie/").html, re.S
+        )
+        assert found
+        return json.loads(html.unescape(found[1]))
+
+
+@pytest.fixture(scope="module")
+def var(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Set up a site in a folder that is not there yet, as in a fresh clone."""
+    var = tmp_path_factory.mktemp("demo") / "var"
+    run(var, "migrate", "--verbosity", "0")
+    run(var, "seed")
+    return var
+
+
+@pytest.fixture(scope="module")
+def site(var: Path) -> Iterator[str]:
+    """Serve it on a free port and return its address."""
+    log = var / "server.log"
+    with log.open("w") as errors:
+        server = subprocess.Popen(
+            manage("runserver", "--noreload", "127.0.0.1:0"),
+            cwd=ROOT,
+            env=environment(var),
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+        )
+    assert server.stdout is not None
+    with server, server.stdout:
+        try:
+            lines = iter(server.stdout.readline, "")
+            found = (re.search(r"(http://127\.0\.0\.1:\d+)/", line) for line in lines)
+            address = next(filter(None, found), None)
+            assert address, log.read_text()
+            yield address[1]
+        finally:
+            server.terminate()
+
+
+@pytest.fixture
+def browser(site: str) -> Browser:
+    return Browser(site)
+
+
+@pytest.fixture(scope="module")
+def log_in_once(site: str) -> http.cookiejar.Cookie:
+    """Return the cookie of somebody with one thing in the cart who then logged in."""
+    browser = Browser(site)
+    browser.add("envelopes")
+    browser.log_in("ada")
+    assert browser.cookie is not None
+    return browser.cookie
+
+
+@pytest.fixture
+def customer(browser: Browser, log_in_once: http.cookiejar.Cookie) -> Browser:
+    """Return a browser with that cookie: it is the whole session."""
+    browser.jar.set_cookie(copy.copy(log_in_once))
+    return browser
+
+
+def decoded_anywhere(value: str) -> Iterator[bytes]:
+    """Decode a text as base64 or base64url from wherever one might begin.
+
+    Four characters are three bytes, so four beginnings are as good as all of them.
+    """
+    for run in re.findall(r"[\w+/-]+", value, re.ASCII):
+        standard = run.replace("-", "+").replace("_", "/")
+        for start in range(4):
+            piece = standard[start:]
+            piece = piece[:-1] if len(piece) % 4 == 1 else piece
+            yield base64.b64decode(piece + "=" * (-len(piece) % 4), validate=True)
+
+
+def holds_a_json_object(content: bytes) -> bool:
+    """Tell whether a JSON object with something in it begins anywhere.
+
+    ``{"`` alone would be found in one of fifty random cookies.
+    """
+    text = content.decode("latin-1")
+    decoder = json.JSONDecoder()
+    for found in re.finditer(r"\{", text):
+        try:
+            if decoder.raw_decode(text, found.start())[0]:
+                return True
+        except ValueError:
+            continue
+    return False
+
+
+def is_readable(value: str) -> bool:
+    contents = [value.encode(), *decoded_anywhere(value)]
+    return any(
+        holds_a_json_object(content) or any(word in content for word in SESSION_WORDS)
+        for content in contents
+    )
+
+
+# Set-up
+
+
+def test_the_site_has_no_problems_and_no_missing_migrations(var: Path) -> None:
+    assert "no issues" in run(var, "check")
+    assert "No changes" in run(var, "makemigrations", "--check", "--dry-run")
+
+
+def test_a_second_seed_changes_nobody_and_tells_how_to_log_in(var: Path) -> None:
+    def users() -> list[tuple[object, ...]]:
+        with sqlite3.connect(var / "demo.sqlite3") as database:
+            columns = "id, username, password, is_staff"
+            rows = database.execute(f"SELECT {columns} FROM auth_user").fetchall()
+        database.close()
+        return rows
+
+    before = users()
+    output = run(var, "seed")
+
+    assert users() == before
+    assert len(before) == 2
+    for word in ("http://127.0.0.1:8000/", "ada", "grace", DEMO_PASSWORD):
+        assert word in output
+
+
+def test_genkey_runs_in_a_fresh_clone(tmp_path: Path) -> None:
+    key = run(tmp_path / "var", "genkey")
+
+    assert len(base64.b64decode(key)) == 32
+
+
+def test_each_clone_makes_its_own_keys_readable_for_the_owner_only(var: Path) -> None:
+    for name in ("secret.key", "session.key"):
+        assert (var / name).stat().st_mode & 0o777 == 0o600
+        assert (var / name).read_text().strip()
+
+
+def test_processes_that_start_together_agree_on_one_key(tmp_path: Path) -> None:
+    together = Barrier(8)
+
+    def start(_: int) -> str:
+        together.wait(30)
+        return keyfiles.secret_key(tmp_path / "new" / "secret.key")
+
+    with ThreadPoolExecutor(8) as pool:
+        keys = set(pool.map(start, range(8)))
+
+    assert len(keys) == 1
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["secret.key"]
+
+
+def test_the_database_has_no_session_table(var: Path) -> None:
+    with sqlite3.connect(var / "demo.sqlite3") as database:
+        rows = database.execute("SELECT name FROM sqlite_master").fetchall()
+    database.close()
+    names = {name for (name,) in rows}
+
+    assert "auth_user" in names
+    assert not [name for name in names if "session" in name]
+
+
+# Pages
+
+
+@pytest.mark.parametrize("path", ["/", "/cookie/", "/cart/"])
+def test_reading_a_page_sets_no_cookie(browser: Browser, path: str) -> None:
+    page = browser.open(path)
+
+    assert page.status == 200
+    assert "Set-Cookie" not in page.headers
+
+
+@pytest.mark.parametrize("path", ["/static/demo.css", "/static/favicon.svg"])
+def test_what_the_pages_load_is_there(browser: Browser, path: str) -> None:
+    assert path in browser.open("/").html
+    assert browser.open(path).status == 200
+
+
+def test_no_page_loads_anything_from_elsewhere(customer: Browser) -> None:
+    for path in ("/", "/shop/", "/cart/", "/cookie/", "/visits/"):
+        page = customer.open(path).html
+        assert not re.findall(r'(?:src|href)="(?:https?:)?//', page)
+        assert "<script" not in page
+
+
+def test_log_in_without_the_csrf_token_is_refused(browser: Browser) -> None:
+    fields = {"username": "ada", "password": DEMO_PASSWORD}
+    browser.open("/login/")
+
+    assert browser.open("/login/", fields).status == 403
+
+
+def test_log_in_with_a_wrong_password_is_refused(browser: Browser) -> None:
+    page = browser.log_in("ada", "wrong")
+
+    assert "correct username and password" in page.text
+    assert "_auth_user_id" not in browser.session()
+
+
+def test_log_in_keeps_the_cart_and_greets_by_name(customer: Browser) -> None:
+    assert "ada" in customer.open("/").text
+    assert customer.session()["cart"] == {"envelopes": 1}
+    assert "_auth_user_id" in customer.session()
+
+
+def test_the_admin_is_for_staff_only(customer: Browser, site: str) -> None:
+    staff = Browser(site)
+    staff.log_in("grace")
+
+    assert "Site administration" in staff.open("/admin/").text
+    assert "Site administration" not in customer.open("/admin/").text
+
+
+def test_log_out_deletes_the_cookie(customer: Browser) -> None:
+    page = customer.post("/logout/", form_on="/")
+
+    assert page.status == 200
+    assert f'{COOKIE}=""' in page.headers["Set-Cookie"]
+    assert customer.cookie is None
+
+
+def test_the_cart_survives_requests_and_its_quantities_change(browser: Browser) -> None:
+    browser.add("envelopes")
+    browser.add("envelopes")
+    browser.add("ink")
+    browser.change("envelopes", 7)
+    page = browser.change("ink", 0)
+
+    assert "Blue-black ink is out of your cart." in page.text
+    assert 'value="7"' in page.html
+    assert browser.session()["cart"] == {"envelopes": 7}
+
+
+@pytest.mark.parametrize("quantity", [-1, 100])
+def test_an_impossible_quantity_leaves_the_cart_alone(
+    browser: Browser, quantity: int
+) -> None:
+    browser.add("ink")
+    page = browser.change("ink", quantity)
+
+    assert "Choose between 0 and 99" in page.text
+    assert browser.session()["cart"] == {"ink": 1}
+
+
+def test_a_message_is_shown_once(browser: Browser) -> None:
+    message = "Sealing wax is in your cart."
+
+    assert message in browser.add("sealing-wax").text
+    assert message not in browser.open("/shop/").text
+
+
+def test_the_async_view_counts_visits(customer: Browser) -> None:
+    customer.open("/visits/")
+
+    assert "You were here 2 times" in customer.open("/visits/").text
+    assert customer.session()["visits"] == 2
+
+
+# The cookie
+
+
+def test_base64_shows_nothing_of_the_session(customer: Browser) -> None:
+    assert not is_readable(customer.token)
+
+
+@pytest.mark.parametrize("lead", ["", "1", "12", "123"])
+def test_the_search_for_readable_json_finds_that_of_signed_cookies(lead: str) -> None:
+    assert is_readable(lead + signing.dumps({"n": "anything at all"}))
+    assert is_readable(lead + signing.dumps(["_auth_user_id", "1"]))
+
+
+def test_the_cookie_page_says_when_there_is_no_cookie(browser: Browser) -> None:
+    page = browser.open("/cookie/")
+
+    assert "no cookie named sessionid" in page.text
+    assert 'href="/shop/"' in page.html
+
+
+def test_the_cookie_page_shows_the_parts_of_the_cookie(customer: Browser) -> None:
+    version, key_id = codec.read_prefix(customer.token)
+    size = len(COOKIE) + len(customer.token)
+    page = customer.open("/cookie/")
+    shown = dict(
+        re.findall(r'<span class="part ([\w-]+)" title=[^>]*>(.*?)<', page.html)
+    )
+
+    assert list(shown) == ["version", "key-id", "nonce", "tag", "ciphertext"]
+    assert "".join(shown.values()) == customer.token
+    assert f"{version:02x}" in page.text
+    assert key_id.hex() in page.text
+    assert f"{size} of 4096 bytes" in page.text
+
+
+def test_the_cookie_page_shows_what_the_server_reads(customer: Browser) -> None:
+    page = customer.open("/cookie/")
+
+    for name in ("sid", "created_at", "issued_at", "expires_at", "rejection", "data()"):
+        assert f"<dt><code>{name}</code></dt>" in page.html
+    assert "None it was accepted" in page.text
+
+
+def test_the_cookie_page_says_why_a_cookie_was_refused(customer: Browser) -> None:
+    assert customer.cookie is not None
+    last = "A" if customer.token[-1] != "A" else "B"
+    customer.cookie.value = customer.token[:-1] + last
+    page = customer.open("/cookie/")
+
+    assert "Refused: tampered" in page.text
+    assert customer.cookie is None
+
+
+@pytest.mark.parametrize("junk", ["A" * 64, "<script>", "AQ" + "!" * 62])
+def test_the_cookie_page_shows_junk_as_it_is(browser: Browser, junk: str) -> None:
+    browser.add("ink")
+    assert browser.cookie is not None
+    browser.cookie.value = junk
+    page = browser.open("/cookie/")
+
+    assert page.status == 200
+    assert f"sessionid={html.escape(junk)}" in page.html.replace("</span>", "")
+    assert "Refused:" in page.text
+
+
+def test_the_cookie_page_takes_no_short_junk_for_a_session(browser: Browser) -> None:
+    browser.add("ink")
+    assert browser.cookie is not None
+    browser.cookie.value = "junk"
+    page = browser.open("/cookie/")
+
+    assert "sessionid= junk" in page.text
+    assert "it was accepted" not in page.text
+
+
+def test_parts_are_together_the_whole_token() -> None:
+    token = str(create_session({"cart": {"ink": 1}}).session_key)
+    parts = cut(token)
+
+    assert "".join(part.text for part in parts) == token
+    assert b"".join(part.raw for part in parts) == base64.urlsafe_b64decode(token)
+    assert [len(part.raw) for part in parts[:4]] == [1, 7, 24, 16]
+    assert all(token[part.start :].startswith(part.text) for part in parts)
