@@ -1,0 +1,36 @@
+"""Tests that fail with this engine, each with the reason why they have to.
+
+An entry that passes after all, or that Django no longer has, fails the script.
+"""
+
+from __future__ import annotations
+
+_NO_STORE = (
+    "another request has logged out, and only a store that every request asks could "
+    "tell; Django skips these tests for signed_cookies"
+)
+
+#: Tests of the contract by their name; a test runs with and without USE_TZ.
+CONTRACT = {
+    "test_session_save_does_not_resurrect_session_logged_out_in_other_context": (
+        _NO_STORE
+    ),
+    "test_session_asave_does_not_resurrect_session_logged_out_in_other_context": (
+        _NO_STORE
+    ),
+    "test_empty_session_saved": (
+        "looks for the session in the table django_session, where no cookie engine "
+        "puts it"
+    ),
+}
+
+#: Tests of the other suites by their id. signed_cookies passes them by chance only, and
+#: the script shows it: it lets them fail there.
+BY_CHANCE = {
+    "auth_tests.test_views.LoginTest."
+    "test_session_key_flushed_on_login_after_password_change": (
+        "wants the same session key after a second log-in; here the key is the sealed "
+        "session, new each time, and with signed_cookies it is the same only if both "
+        "log-ins fall into one second"
+    ),
+}

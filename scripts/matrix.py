@@ -1,0 +1,61 @@
+"""Run the tests on every supported Python with its Django, then join their coverage.
+
+``python scripts/matrix.py`` runs this project's tests, ``python scripts/matrix.py
+django-tests`` Django's own. Interpreters are looked for on PATH and below
+~/.pyenv/versions; one that is missing is named loudly and skipped.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+CELLS = {
+    "3.11": "py311-django52",
+    "3.12": "py312-django60",
+    "3.13": "py313-django61",
+}
+
+
+def find_interpreter(version: str) -> str | None:
+    """Return the path of a Python of this version."""
+    installed = Path.home().glob(f".pyenv/versions/{version}.*/bin/python{version}")
+    candidates = [shutil.which(f"python{version}"), *map(str, sorted(installed))]
+    return next((path for path in candidates if path and runs(path)), None)
+
+
+def runs(path: str) -> bool:
+    """Tell whether it starts; the shim of an inactive pyenv version does not."""
+    return subprocess.run([path, "--version"], capture_output=True).returncode == 0
+
+
+def run(*command: str) -> None:
+    """Run a module's command with this Python; end if it fails."""
+    status = subprocess.run([sys.executable, "-m", *command]).returncode
+    if status:
+        sys.exit(status)
+
+
+def main(suffix: str = "") -> None:
+    """Run tox for the interpreters found, and report what their tests cover."""
+    found = {version: find_interpreter(version) for version in CELLS}
+    paths = {version: path for version, path in found.items() if path}
+    for version in found.keys() - paths.keys():
+        print(f"!!! Python {version} NOT FOUND: {CELLS[version]} is not tested !!!")
+    cells = [f"{CELLS[version]}{suffix}" for version in paths]
+    tox = ["tox", "run", "-e", ",".join(cells), "--discover", *paths.values()]
+    if suffix:
+        run(*tox)
+        return
+    run("coverage", "erase")
+    run(*tox)
+    run("coverage", "combine", "--quiet")
+    # Code for one version is covered there only, so all is asked of all together.
+    complete = paths.keys() == found.keys()
+    run("coverage", "report", "--fail-under", "100" if complete else "0")
+
+
+if __name__ == "__main__":
+    main(*(f"-{argument}" for argument in sys.argv[1:]))
