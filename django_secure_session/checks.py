@@ -17,7 +17,7 @@ from django_secure_session import conf
 ENGINE = "django_secure_session.backends.encrypted_cookies"
 
 W001 = Warning(
-    "django_secure_session is installed, but SESSION_ENGINE is another engine.",
+    "django_secure_session is installed, but SESSION_ENGINE is one of Django's.",
     hint=f'Set SESSION_ENGINE = "{ENGINE}".',
     id="secure_session.W001",
 )
@@ -51,7 +51,7 @@ def check_settings(
         conf.get_config()
     except ImproperlyConfigured as error:
         problems.append(Error(str(error), id="secure_session.E001"))
-    if not conf.is_engine(ENGINE):
+    if conf.engine_path().startswith("django."):
         problems.append(W001)
     if apps.is_installed("allauth.usersessions"):
         problems.append(W002)
@@ -67,7 +67,7 @@ def check_deployment(
     except ImproperlyConfigured:
         return []  # check_settings says so
     problems: list[CheckMessage] = []
-    if not conf.has_own_key():
+    if not config.has_own_key:
         problems.append(W003)
     if config.absolute_timeout is None:
         problems.append(W004)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import functools
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -38,18 +39,24 @@ SESSION_PURPOSE = "session"
 COOKIE_LIMIT = 4096  # bytes of name + value that every browser stores, RFC 6265 6.1
 TOKEN_LIMIT = 65536  # characters of a token that is not a cookie
 
+KEY = 'SECURE_SESSION["KEY"]'
 DEFAULT_ABSOLUTE_TIMEOUT = timedelta(days=30)
 OPTIONS = frozenset({"KEY", "KEY_FALLBACKS", "AUDIENCE", "ABSOLUTE_TIMEOUT"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class SessionConfig:
-    """One session as the settings describe it; ``absolute_timeout`` in seconds."""
+    """One session as the settings describe it.
+
+    ``absolute_timeout`` is in seconds; ``has_own_key`` is False where the key that
+    seals is derived from SECRET_KEY.
+    """
 
     alias: str
     cookie_name: str
     audience: str
     absolute_timeout: int | None
+    has_own_key: bool
     keyring: Keyring
     serializer: Serializer
 
@@ -62,9 +69,24 @@ class SessionConfig:
         return Codec(box, self.serializer, limit)
 
 
-@functools.cache
 def get_config(alias: str = DEFAULT_ALIAS) -> SessionConfig:
     """Return the checked configuration of a session. Raise ImproperlyConfigured."""
+    # With and without the argument it must be one entry of the cache: the key that was
+    # checked at start-up is the key in use, whatever becomes of its file.
+    return _config_of(alias)
+
+
+@functools.cache
+def _config_of(alias: str) -> SessionConfig:
+    try:
+        return _read_config(alias)
+    except ImproperlyConfigured as error:
+        # The frames left behind hold keys in their variables; a debug page or a crash
+        # report would show those. The text says all there is to know.
+        raise error.with_traceback(None) from None
+
+
+def _read_config(alias: str) -> SessionConfig:
     if alias != DEFAULT_ALIAS:
         raise ImproperlyConfigured(
             f"There is no session {alias!r}; this site has {DEFAULT_ALIAS!r} only."
@@ -75,6 +97,7 @@ def get_config(alias: str = DEFAULT_ALIAS) -> SessionConfig:
         cookie_name=settings.SESSION_COOKIE_NAME,
         audience=_audience(options),
         absolute_timeout=_seconds(options, "ABSOLUTE_TIMEOUT"),
+        has_own_key=options.get("KEY", DERIVED) is not DERIVED,
         keyring=Keyring(_roots(options)),
         serializer=_serializer(),
     )
@@ -87,14 +110,9 @@ def get_codec(alias: str, purpose: str) -> Codec:
     return get_config(alias).codec(purpose)
 
 
-def is_engine(path: str) -> bool:
-    """Tell whether SESSION_ENGINE is the engine with this dotted path."""
-    return bool(path == settings.SESSION_ENGINE)
-
-
-def has_own_key() -> bool:
-    """Tell whether the site has a KEY, rather than one derived from SECRET_KEY."""
-    return _options().get("KEY", DERIVED) is not DERIVED
+def engine_path() -> str:
+    """Return SESSION_ENGINE."""
+    return str(settings.SESSION_ENGINE)
 
 
 def _options() -> Mapping[str, Any]:
@@ -132,7 +150,8 @@ def _seconds(options: Mapping[str, Any], name: str) -> int | None:
         return None
     if isinstance(value, timedelta):
         value = value.total_seconds()
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not value >= 1:
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not number or not 1 <= value < math.inf:
         raise ImproperlyConfigured(
             f'SECURE_SESSION["{name}"] is {options[name]!r}; it must be a timedelta or '
             "a number of seconds of at least 1, or None for no limit."
@@ -163,7 +182,6 @@ def _serializer() -> Serializer:
 
 def _roots(options: Mapping[str, Any]) -> list[RootKey]:
     """Return all root keys, the one that seals first. Raise InvalidKey."""
-    __traceback_hide__ = True
     key = options.get("KEY", DERIVED)
     fallbacks = options.get("KEY_FALLBACKS", [])
     if not isinstance(fallbacks, (list, tuple)):
@@ -171,7 +189,7 @@ def _roots(options: Mapping[str, Any]) -> list[RootKey]:
             'SECURE_SESSION["KEY_FALLBACKS"] must be a list of keys, newest first; it '
             f"is a {type(fallbacks).__name__}."
         )
-    roots = list(_entry(key, 'SECURE_SESSION["KEY"]'))
+    roots = list(_entry(key, KEY))
     for i, fallback in enumerate(fallbacks):
         roots += _entry(fallback, f'SECURE_SESSION["KEY_FALLBACKS"][{i}]')
     refuse_duplicates(roots)
@@ -179,25 +197,18 @@ def _roots(options: Mapping[str, Any]) -> list[RootKey]:
 
 
 def _entry(value: object, where: str) -> Iterator[RootKey]:
-    __traceback_hide__ = True
     if value is DERIVED:
-        yield from _derived_roots()
+        yield from _derived_roots("" if where == KEY else f"{where} from ")
     else:
         yield from root_keys(value, where)
 
 
-def _derived_roots() -> Iterator[RootKey]:
-    __traceback_hide__ = True
+def _derived_roots(origin: str) -> Iterator[RootKey]:
     secret_keys: dict[str, object] = {"SECRET_KEY": settings.SECRET_KEY}
     for i, fallback in enumerate(settings.SECRET_KEY_FALLBACKS):
         secret_keys[f"SECRET_KEY_FALLBACKS[{i}]"] = fallback
     for label, secret_key in secret_keys.items():
-        if not secret_key or not isinstance(secret_key, (str, bytes)):
-            raise InvalidKey(
-                f"{label} is empty or not a str, so no session key can be derived from "
-                'it. Correct it, or set SECURE_SESSION["KEY"].'
-            )
-        yield root_from_secret_key(secret_key, label)
+        yield root_from_secret_key(secret_key, f"{origin}{label}")
 
 
 _READ_FROM = frozenset(
@@ -213,7 +224,7 @@ _READ_FROM = frozenset(
 
 def _forget(*, setting: str, **_: object) -> None:
     if setting in _READ_FROM:
-        get_config.cache_clear()
+        _config_of.cache_clear()
         get_codec.cache_clear()
 
 

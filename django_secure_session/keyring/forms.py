@@ -23,7 +23,6 @@ def root_keys(value: object, where: str) -> list[RootKey]:
 
     One, or for a file one per line. Raise InvalidKey.
     """
-    __traceback_hide__ = True
     match value:
         case Passphrase():
             roots = [RootKey(value.derive(where), where)]
@@ -44,7 +43,6 @@ def root_keys(value: object, where: str) -> list[RootKey]:
 
 
 def _from_raw(value: bytes, where: str) -> RootKey:
-    __traceback_hide__ = True
     if len(value) in {43, 44, 64}:
         raise InvalidKey(
             f"{where} is {len(value)} bytes, which look like the text form of a key. "
@@ -62,7 +60,6 @@ _LAST_CHARACTERS = frozenset("AEIMQUYcgkosw048")
 
 def _decode_text(text: str, where: str) -> bytes:
     """Decode base64, base64url or hex. White space around the text is ignored."""
-    __traceback_hide__ = True
     text = text.strip()
     if _HEX.fullmatch(text):
         return bytes.fromhex(text)
@@ -79,7 +76,6 @@ def _decode_text(text: str, where: str) -> bytes:
 
 def _text_problem(text: str) -> str:
     """Say what is wrong with a text that has no form of a key, without showing it."""
-    __traceback_hide__ = True
     if not text:
         return f"is empty; is the environment variable missing? {WAY_OUT}"
     if text[0] in "\"'" or text[-1] in "\"'":
@@ -101,7 +97,6 @@ def _text_problem(text: str) -> str:
 
 def _from_file(path: Path, where: str) -> list[RootKey]:
     """Read a raw 32-byte file, or a text file with one key per line."""
-    __traceback_hide__ = True
     content = _read_file(path, where)
     if len(content) == KEY_BYTES:
         return [RootKey(content, where)]
@@ -122,19 +117,27 @@ def _from_file(path: Path, where: str) -> list[RootKey]:
     ]
 
 
+def _without_key(path: Path) -> str:
+    """Return a path for a message, unless someone made a path of the key itself."""
+    text = str(path)
+    if len(text) >= KEY_BYTES and _BASE64_ALPHABETS.fullmatch(text):
+        return "a path that looks like a key"
+    return repr(text)
+
+
 def _read_file(path: Path, where: str) -> bytes:
-    __traceback_hide__ = True
+    shown = _without_key(path)
     try:
         if not path.is_file():
             raise InvalidKey(
-                f"{where} names {str(path)!r}, which is not a file. {WAY_OUT} "
-                "--output FILE"
+                f"{where} names {shown}, which is not a file. {WAY_OUT} --output FILE"
             )
         with path.open("rb") as file:
             content = file.read(KEY_FILE_BYTES + 1)
     except OSError as error:
         raise InvalidKey(
-            f"{where} names {str(path)!r}, which can't be read: {error.strerror}."
+            f"{where} names {shown}, which can't be read: {error.strerror}. The "
+            "process needs the right to read it."
         ) from None
     if len(content) > KEY_FILE_BYTES:
         raise InvalidKey(

@@ -9,9 +9,10 @@ from nacl.exceptions import CryptoError
 from nacl.pwhash import argon2id
 
 from django_secure_session.exceptions import InvalidKey
-from django_secure_session.keyring.roots import KEY_BYTES, WAY_OUT
+from django_secure_session.keyring.roots import KEY_BYTES, WAY_OUT, secret_bytes
 
 MIN_BYTES = 32  # the least that @fastify/secure-session takes as a `secret`
+MIN_DISTINCT = 8
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,13 +30,14 @@ class Passphrase:
 
     def derive(self, where: str) -> bytes:
         """Return the 32 bytes. Raise InvalidKey for a weak secret or a wrong salt."""
-        __traceback_hide__ = True
-        secret, salt = _to_bytes(self.secret, where), _to_bytes(self.salt, where)
-        if len(secret) < MIN_BYTES:
+        secret = secret_bytes(self.secret, f"The Passphrase in {where}")
+        salt = secret_bytes(self.salt, f"The salt of the Passphrase in {where}")
+        distinct = len(set(secret))
+        if len(secret) < MIN_BYTES or distinct < MIN_DISTINCT:
             raise InvalidKey(
-                f"The Passphrase in {where} has {len(secret)} bytes; at least "
-                f"{MIN_BYTES} are needed. Use a longer one, or a random key. "
-                f"{WAY_OUT}"
+                f"The Passphrase in {where} has {len(secret)} bytes, {distinct} of "
+                f"them different; at least {MIN_BYTES} and {MIN_DISTINCT} are needed. "
+                f"Use a longer one, or a random key. {WAY_OUT}"
             )
         if len(salt) != argon2id.SALTBYTES:
             raise InvalidKey(
@@ -43,35 +45,22 @@ class Passphrase:
                 f"{argon2id.SALTBYTES} bytes, it has {len(salt)}. Make one with: "
                 'python -c "import secrets; print(secrets.token_hex(8))"'
             )
-        return _argon2id(secret, salt)
-
-
-def _to_bytes(text: object, where: str) -> bytes:
-    __traceback_hide__ = True
-    if isinstance(text, str):
-        return text.encode()
-    if isinstance(text, bytes):
-        return text
-    raise InvalidKey(
-        f"The Passphrase in {where} holds a {type(text).__name__}; secret and salt "
-        "are str or bytes."
-    )
+        try:
+            return _argon2id(secret, salt)
+        except CryptoError:
+            raise InvalidKey(
+                f"The Passphrase in {where} could not be turned into a key: Argon2id "
+                "needs 256 MiB of memory. Give the process more, or use a random key. "
+                f"{WAY_OUT}"
+            ) from None
 
 
 @functools.lru_cache(16)
 def _argon2id(secret: bytes, salt: bytes) -> bytes:
-    __traceback_hide__ = True
-    try:
-        return argon2id.kdf(
-            KEY_BYTES,
-            secret,
-            salt,
-            opslimit=argon2id.OPSLIMIT_MODERATE,
-            memlimit=argon2id.MEMLIMIT_MODERATE,
-        )
-    except CryptoError:
-        # PyNaCl's frames hold the passphrase, hence "from None".
-        raise InvalidKey(
-            "Deriving a key from a Passphrase failed: Argon2id needs 256 MiB of "
-            "memory. Give the process more, or use a random key. " + WAY_OUT
-        ) from None
+    return argon2id.kdf(
+        KEY_BYTES,
+        secret,
+        salt,
+        opslimit=argon2id.OPSLIMIT_MODERATE,
+        memlimit=argon2id.MEMLIMIT_MODERATE,
+    )

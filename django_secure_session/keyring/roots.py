@@ -9,12 +9,15 @@ from __future__ import annotations
 import enum
 import hashlib
 import secrets
+import string
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from django_secure_session.exceptions import InvalidKey
 
 KEY_BYTES = 32
+MIN_DISTINCT_BYTES = 16  # a random key has about 30; fewer than 16 never happens
+PRINTABLE = string.printable.encode()
 
 WAY_OUT = "Make a key with: python -m django_secure_session genkey"
 
@@ -22,7 +25,10 @@ WAY_OUT = "Make a key with: python -m django_secure_session genkey"
 #: @fastify/secure-session's. Digests, so that no usable key stands here.
 PUBLISHED = frozenset(
     {
+        "0257aaa04abf3d7898c49908ca5c415fac3dace88a6cf0ca7da58356abd5f10d",
+        "2098b6c27f4b563f9ff97745986d0b9d5be6a694c79b96c129c7f594b9603377",
         "630dcd2966c4336691125448bbb25b4ff412a49c732db2c8abc1b8581bd710dd",
+        "e0fe15a6058f4c0ef91b8120d04571615f87e98d47dfe1f06fca736e70a92e29",
     }
 )
 
@@ -49,7 +55,6 @@ class RootKey:
     label: str
 
     def __post_init__(self) -> None:
-        __traceback_hide__ = True
         if len(self.secret) != KEY_BYTES:
             raise InvalidKey(
                 f"{self.label} has {len(self.secret)} bytes; a key has exactly "
@@ -67,26 +72,48 @@ def generate_key() -> bytes:
     return secrets.token_bytes(KEY_BYTES)
 
 
-def root_from_secret_key(secret_key: str | bytes, label: str) -> RootKey:
-    """Derive the root key of a site that has no KEY, from one Django secret key."""
-    __traceback_hide__ = True
-    material = secret_key.encode() if isinstance(secret_key, str) else secret_key
+def root_from_secret_key(secret_key: object, label: str) -> RootKey:
+    """Derive the root key of a site that has no KEY, from one Django secret key.
+
+    Raise InvalidKey for one that is blank or neither str nor bytes.
+    """
+    material = secret_bytes(secret_key, label)
+    if not material.strip():
+        raise InvalidKey(
+            f"{label} is empty, so no session key can be derived from it. Correct it, "
+            f"or give the session a key of its own. {WAY_OUT}"
+        )
     derived = hashlib.blake2b(
         material, digest_size=KEY_BYTES, person=b"dss.secret-key"
     ).digest()
     return RootKey(derived, label)
 
 
+def secret_bytes(text: object, where: str) -> bytes:
+    """Return a secret text as bytes. Raise InvalidKey if it is none."""
+    if isinstance(text, bytes):
+        return text
+    if not isinstance(text, str):
+        raise InvalidKey(
+            f"{where} is a {type(text).__name__}; it must be str or bytes. {WAY_OUT}"
+        )
+    try:
+        return text.encode()
+    except UnicodeEncodeError:  # its repr would show the secret
+        raise InvalidKey(
+            f"{where} is not valid Unicode; is the environment UTF-8? {WAY_OUT}"
+        ) from None
+
+
 def refuse_guessable(root: RootKey) -> None:
     """Refuse what someone typed, forgot to fill in or copied from documentation."""
-    __traceback_hide__ = True
-    if len(set(root.secret)) == 1:
-        problem = "is the same byte 32 times"
-    elif all(32 <= byte < 127 for byte in root.secret):
+    if all(byte in PRINTABLE for byte in root.secret):
         problem = (
             "is 32 printable characters, so a password and no random key; "
             "Passphrase(...) takes those"
         )
+    elif len(set(root.secret)) < MIN_DISTINCT_BYTES:
+        problem = "repeats itself, which no random key does"
     elif root.digest in PUBLISHED:
         problem = "is a published sample key, which everyone knows"
     else:

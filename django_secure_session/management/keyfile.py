@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
 from pathlib import Path
@@ -16,9 +17,12 @@ def write_new(path: Path, content: bytes) -> None:
     rename, fails if anything, be it a dangling symlink, has that name.
     Raise OSError, FileExistsError among them; then nothing is left behind.
     """
+    if not path.name:
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
+        temporary.chmod(0o600)  # whatever the umask took away
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
             file.flush()

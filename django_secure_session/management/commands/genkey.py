@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from pathlib import Path
 from typing import Any
 
@@ -33,14 +34,13 @@ class Command(BaseCommand):
         parser.add_argument(
             "--output",
             metavar="FILE",
-            type=Path,
             help="write to this new file, readable for its owner only",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Make the key."""
         content = _content(options["format"], options["env"])
-        path = options["output"]
+        path = None if options["output"] is None else Path(options["output"])
         try:
             if path is None:
                 self._write_stdout(content, raw=options["format"] == "raw")
@@ -67,6 +67,8 @@ class Command(BaseCommand):
 
 def _content(form: str, env: str | None) -> bytes:
     key = generate_key()
+    if env is not None and not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", env):
+        raise CommandError(f"{env!r} is no name for an environment variable.")
     if form == "raw":
         if env is not None:
             raise CommandError("--env prints text; use it with base64 or hex.")

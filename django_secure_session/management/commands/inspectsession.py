@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import string
 import sys
 import time
 from datetime import UTC, datetime
 from typing import Any
 
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from django_secure_session import conf
@@ -62,10 +64,12 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Print the report."""
-        given = sys.stdin.read() if options["token"] == STDIN else options["token"]
+        try:
+            config = conf.get_config(options["session"])
+        except ImproperlyConfigured as error:
+            raise CommandError(str(error)) from None
         store = SessionStore(alias=options["session"], purpose=options["purpose"])
-        config = conf.get_config(options["session"])
-        token = _clean(given, config.cookie_name)
+        token = _clean(_given(options["token"]), config.cookie_name)
         codec = conf.get_codec(options["session"], options["purpose"])
         self._line("bytes", f"{len(token)} of at most {codec.limit}")
         try:
@@ -113,9 +117,19 @@ class Command(BaseCommand):
             )
 
 
+def _given(token: str) -> str:
+    if token != STDIN:
+        return token
+    try:
+        return sys.stdin.read()
+    except UnicodeDecodeError:
+        return ""  # no token is like that: malformed
+
+
 def _clean(given: str, cookie_name: str) -> str:
     """Accept what people copy: white space, quotes, ``name=value;``."""
-    return given.strip().rstrip(";").removeprefix(f"{cookie_name}=").strip("\"'")
+    around = string.whitespace + "\"';"
+    return given.strip(around).removeprefix(f"{cookie_name}=").strip(around)
 
 
 def _time(seconds: int) -> str:

@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from django_secure_session.__main__ import main
+
+KEY_LINE = re.compile(r"[A-Za-z0-9+/]{43}=\n")
+
+
+def run_python(*arguments: str, folder: Path, **options) -> subprocess.CompletedProcess:
+    """Run Python in *folder*, whose modules it can import, with no settings named."""
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if name != "DJANGO_SETTINGS_MODULE"
+    }
+    environment["PYTHONPATH"] = os.pathsep.join([str(folder), *sys.path])
+    if "stdout" not in options:
+        options["stdout"] = subprocess.PIPE
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=folder,
+        env=environment,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=60,
+        check=False,
+        **options,
+    )
+
+
+def test_genkey_runs_with_no_settings_at_all(tmp_path):
+    result = run_python("-m", "django_secure_session", "genkey", folder=tmp_path)
+
+    assert (result.returncode, result.stderr) == (0, "")
+    assert KEY_LINE.fullmatch(result.stdout)
+
+
+def test_genkey_writes_a_file_with_no_settings_at_all(tmp_path):
+    arguments = ["genkey", "--format", "hex", "--output", "new.key"]
+
+    result = run_python("-m", "django_secure_session", *arguments, folder=tmp_path)
+
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+    assert re.fullmatch(r"[0-9a-f]{64}\n", (tmp_path / "new.key").read_text())
+
+
+def test_a_refusal_without_settings_is_one_line_and_no_traceback(tmp_path):
+    (tmp_path / "old.key").write_text("old")
+    arguments = ["genkey", "--output", "old.key"]
+
+    result = run_python("-m", "django_secure_session", *arguments, folder=tmp_path)
+
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr.startswith("CommandError: old.key exists;")
+    assert result.stderr.count("\n") == 1
+
+
+def test_the_help_shows_how_to_call_it(tmp_path):
+    arguments = ["-m", "django_secure_session", "genkey", "--help"]
+
+    result = run_python(*arguments, folder=tmp_path)
+
+    assert result.returncode == 0
+    assert "usage: python -m django_secure_session genkey" in result.stdout
+
+
+def test_without_a_command_the_usage_goes_to_stderr(tmp_path):
+    result = run_python("-m", "django_secure_session", folder=tmp_path)
+
+    assert (result.returncode, result.stdout) == (1, "")
+    assert "usage: python -m django_secure_session genkey" in result.stderr
+
+
+def test_genkey_prints_one_key(capsys):
+    main(["django_secure_session", "genkey"])
+
+    printed = capsys.readouterr()
+    assert KEY_LINE.fullmatch(printed.out)
+    assert printed.err == ""
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], [""], ["check"], ["--help"], ["GENKEY"], ["inspectsession", "x"]]
+)
+def test_anything_but_genkey_prints_the_usage(arguments, capsys):
+    with pytest.raises(SystemExit, match="usage: python -m django_secure_session"):
+        main(["django_secure_session", *arguments])
+
+    assert capsys.readouterr().out == ""
