@@ -18,6 +18,7 @@ from django_secure_session.keyring import RootKey
 from django_secure_session.keyring.boxes import derive_subkey
 from django_secure_session.signals import session_rejected
 from tests.test_keyring_forms import leaks
+from tests.test_main import run_python
 
 KEY = secrets.token_bytes(32)
 OLD_KEY = secrets.token_bytes(32)
@@ -418,3 +419,19 @@ def test_the_report_never_repeats_the_token(clock):
 
     assert token[:12] not in report.text + report.refusal
     assert token[-12:] not in report.text + report.refusal
+
+
+def test_a_wrong_key_is_reported_by_the_checks_and_no_traceback(tmp_path):
+    (tmp_path / "broken.py").write_text(
+        'SECRET_KEY = "x" * 50\n'
+        'INSTALLED_APPS = ["django_secure_session"]\n'
+        'SESSION_ENGINE = "django_secure_session.backends.encrypted_cookies"\n'
+        'SECURE_SESSION = {"KEY": ""}\n'
+    )
+    done = run_python(
+        "-m", "django", "inspectsession", "x", "--settings=broken", folder=tmp_path
+    )
+
+    assert done.returncode == 1
+    assert "secure_session.E001" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -91,6 +91,19 @@ def test_max_age_may_exceed_session_cookie_age_but_not_absolute_timeout(clock):
     assert decode_session(token, purpose="invite") is None
 
 
+@pytest.mark.parametrize("max_age", [10**12, 1e300, float("inf"), timedelta.max])
+def test_no_max_age_is_too_long_to_be_bounded(clock, max_age):
+    token = encode_session({}, purpose="invite", max_age=max_age)
+    clock.tick(days=30)
+
+    assert decode_session(token, purpose="invite") is None
+
+
+@pytest.mark.parametrize("max_age", [0, -1, float("-inf"), timedelta(days=-1)])
+def test_a_max_age_that_is_over_is_dead_at_once(clock, max_age):
+    assert decode_session(encode_session({}, max_age=max_age)) is None
+
+
 def test_a_token_that_is_no_cookie_may_be_larger():
     token = encode_session({"x": "y" * 40_000}, purpose="job")
 

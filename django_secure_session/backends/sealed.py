@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from django_secure_session import conf
 from django_secure_session.backends.expiry import clamp, expiry_at
-from django_secure_session.codec import Codec, Metadata
+from django_secure_session.codec import FIXED_DATE, Codec, Metadata
 from django_secure_session.exceptions import Reason
 
 SID_BYTES = 16
@@ -163,10 +163,8 @@ class SealedSession(SessionBase):
 
     def _next_metadata(self, max_age: float | timedelta | None = None) -> Metadata:
         """Return what to seal now beside the data."""
-        now = int(time.time())
         custom = self._loaded().get("_session_expiry")
-        if max_age is not None:
-            custom = _utc(now) + _timedelta(max_age)
+        now = int(time.time())
         # A clock that stepped back must not make a session older than its beginning.
         created = now if self._created is None else min(self._created, now)
         expires, age, flags = expiry_at(
@@ -175,6 +173,10 @@ class SealedSession(SessionBase):
             cookie_age=self.get_session_cookie_age(),
             at_browser_close=self.get_expire_at_browser_close(),
         )
+        if isinstance(max_age, timedelta):
+            max_age = max_age.total_seconds()
+        if max_age is not None:
+            expires, age, flags = clamp(now + max_age), 0, FIXED_DATE
         absolute = self._config.absolute_timeout
         if absolute is not None:
             expires = min(expires, clamp(created + absolute))
@@ -211,10 +213,6 @@ class SealedSession(SessionBase):
 def sid_text(sid: bytes) -> str:
     """Return the 22 characters that people see of a sid."""
     return base64.urlsafe_b64encode(sid)[:22].decode()
-
-
-def _timedelta(seconds: float | timedelta) -> timedelta:
-    return seconds if isinstance(seconds, timedelta) else timedelta(seconds=seconds)
 
 
 def _utc(seconds: int) -> datetime:

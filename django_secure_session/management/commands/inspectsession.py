@@ -12,8 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from django_secure_session import conf
-from django_secure_session.backends.encrypted_cookies import SessionStore
-from django_secure_session.backends.sealed import sid_text
+from django_secure_session.backends.sealed import SealedSession, sid_text
 from django_secure_session.codec import (
     ENDS_WITH_BROWSER,
     Codec,
@@ -68,6 +67,9 @@ class Command(BaseCommand):
             config = conf.get_config(options["session"])
         except ImproperlyConfigured as error:
             raise CommandError(str(error)) from None
+        # Importing the engine checks the keys, so a wrong one is told of before.
+        from django_secure_session.backends.encrypted_cookies import SessionStore
+
         store = SessionStore(alias=options["session"], purpose=options["purpose"])
         token = _clean(_given(options["token"]), config.cookie_name)
         codec = conf.get_codec(options["session"], options["purpose"])
@@ -98,7 +100,7 @@ class Command(BaseCommand):
         self._line("key id", f"{key_id.hex()}, {codec.box.label(key_id) or 'unknown'}")
 
     def _metadata(
-        self, metadata: Metadata, store: SessionStore, absolute: int | None
+        self, metadata: Metadata, store: SealedSession, absolute: int | None
     ) -> None:
         deadline = metadata.deadline(store.get_session_cookie_age(), absolute)
         ends = " or with the browser" if metadata.flags & ENDS_WITH_BROWSER else ""
