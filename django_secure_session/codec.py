@@ -24,9 +24,9 @@ from __future__ import annotations
 
 import binascii
 import struct
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple
 
-from django_secure_session.exceptions import BadToken
+from django_secure_session.exceptions import BadToken, Reason
 from django_secure_session.keyring import KEY_ID_BYTES, NONCE_BYTES, Box
 from django_secure_session.serializers import Serializer
 
@@ -74,37 +74,26 @@ class Metadata(NamedTuple):
         counts from ``created`` and never does. So shortening either takes effect at
         once, also for cookies that are already out.
         """
-        deadline = self.expires
-        if not (self.age or self.flags & FIXED_DATE):
-            deadline = min(deadline, self.issued + age)
-        if absolute is not None:
-            deadline = min(deadline, self.created + absolute)
+        _, created, issued, deadline, own_age, flags = self
+        if not own_age and not flags & FIXED_DATE and issued + age < deadline:
+            deadline = issued + age
+        if absolute is not None and created + absolute < deadline:
+            deadline = created + absolute
         return deadline
-
-
-class Opened(NamedTuple):
-    """A token that passed every check. ``stale_key``: a fallback key sealed it."""
-
-    metadata: Metadata
-    claims: bytes
-    data: dict[str, Any]
-    stale_key: bool
 
 
 class Codec:
     """Seal and open the tokens of one context, at most *limit* characters long."""
 
-    __slots__ = ("_known", "_serializer", "box", "limit")
+    __slots__ = ("_current", "_known", "_serializer", "box", "limit")
 
     def __init__(self, box: Box, serializer: Serializer, limit: int) -> None:
         self.box = box
         self.limit = limit
         self._serializer = serializer
         # How the tokens of each key begin, so that nothing else is ever decoded.
-        self._known = frozenset(
-            _base64url_encode(_VERSION_BYTE + key_id + b"\0")[:_OWN_CHARACTERS]
-            for key_id in box.ids
-        )
+        self._known = frozenset(map(_beginning, box.ids))
+        self._current = _beginning(box.current_id)
 
     def encode(
         self, metadata: Metadata, data: dict[str, Any], claims: bytes = b""
@@ -117,23 +106,27 @@ class Codec:
         header = _HEADER.pack(*metadata, len(claims))
         padding = _PADDINGS[(len(header) + len(claims) + len(body)) % BLOCK]
         content = b"".join((header, claims, body, padding))
-        key_id, nonce, sealed = self.box.seal(content)
-        raw = b"".join((_VERSION_BYTE, key_id, nonce, sealed))
-        return _base64url_encode(raw)
+        return _base64url_encode(b"".join((_VERSION_BYTE, *self.box.seal(content))))
 
-    def decode(self, token: str, *, now: int, age: int, absolute: int | None) -> Opened:
-        """Open a token at the time *now*; see :meth:`Metadata.deadline` for the rest.
+    def decode(
+        self, token: str, *, now: int, age: int, absolute: int | None
+    ) -> tuple[Metadata, bytes, dict[str, Any]]:
+        """Return metadata, claims and data of a token that is good at the time *now*.
 
-        Raise BadToken, and nothing else whatever the token is.
+        See :meth:`Metadata.deadline` for *age* and *absolute*. Raise BadToken, and
+        nothing else whatever the token is.
         """
         __traceback_hide__ = True
-        key_id, metadata, claims, body = self.unseal(token)
+        metadata, claims, body = self.unseal(token)
         check_times(metadata, now, age, absolute)
-        data = self.read_body(body)
-        return Opened(metadata, claims, data, key_id != self.box.current_id)
+        return metadata, claims, self.read_body(body)
 
-    def unseal(self, token: str) -> tuple[bytes, Metadata, bytes, bytes]:
-        """Return key id, metadata, claims and body of an authentic token.
+    def is_stale(self, token: str) -> bool:
+        """Tell whether a good token was sealed by another key than the current one."""
+        return not token.startswith(self._current)
+
+    def unseal(self, token: str) -> tuple[Metadata, bytes, bytes]:
+        """Return metadata, claims and body of an authentic token.
 
         Its times are not checked yet, nor its body read. Raise BadToken.
         """
@@ -141,16 +134,11 @@ class Codec:
         if len(token) > self.limit:
             raise BadToken("malformed")
         if token[:_OWN_CHARACTERS] not in self._known:
-            self._refuse_prefix(token)
+            raise BadToken(_prefix_problem(token))
         raw = _base64url_decode(token)
         if len(raw) % BLOCK or len(raw) == OVERHEAD:
             raise BadToken("malformed")
-        key_id = raw[_KEY_ID]
-        return key_id, *_take_apart(self.box.open(key_id, raw[_NONCE], raw[_SEALED]))
-
-    def _refuse_prefix(self, token: str) -> NoReturn:
-        version, _ = read_prefix(token)
-        raise BadToken("unknown_key" if version == VERSION else "unknown_version")
+        return _take_apart(self.box.open(raw[_KEY_ID], raw[_NONCE], raw[_SEALED]))
 
     def body(self, data: dict[str, Any]) -> bytes:
         """Return what would be sealed for *data*, unencrypted."""
@@ -188,6 +176,17 @@ def read_prefix(token: str) -> tuple[int, bytes]:
     return prefix[0], prefix[_KEY_ID]
 
 
+def _prefix_problem(token: str) -> Reason:
+    """Say why a token that begins like none of ours is refused."""
+    version, _ = read_prefix(token)
+    return "unknown_key" if version == VERSION else "unknown_version"
+
+
+def _beginning(key_id: bytes) -> str:
+    """Return how all tokens of a key begin."""
+    return _base64url_encode(_VERSION_BYTE + key_id + b"\0")[:_OWN_CHARACTERS]
+
+
 def _base64url_encode(raw: bytes) -> str:
     # Two replace() calls take half the time of one translate().
     standard = binascii.b2a_base64(raw, newline=False)
@@ -211,14 +210,14 @@ def _take_apart(padded: bytes) -> tuple[Metadata, bytes, bytes]:
     content = padded.rstrip(b"\0")
     if len(padded) - len(content) >= BLOCK or len(content) <= _HEADER.size:
         raise BadToken("undecodable")
-    *fields, claims_size = _HEADER.unpack_from(content)
-    metadata = Metadata(*fields)
-    start = _HEADER.size + claims_size
+    sid, created, issued, expires, age, flags, size = _HEADER.unpack_from(content)
+    start = _HEADER.size + size
     if (
         content[-1] != _PADDING_MARK
         or start >= len(content)
-        or metadata.flags & ~KNOWN_FLAGS
-        or metadata.created > metadata.issued
+        or flags & ~KNOWN_FLAGS
+        or created > issued
     ):
         raise BadToken("undecodable")
+    metadata = Metadata(sid, created, issued, expires, age, flags)
     return metadata, content[_HEADER.size : start], content[start:-1]

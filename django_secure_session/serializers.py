@@ -38,7 +38,8 @@ def refuse_depth(value: object, limit: int = MAX_DEPTH) -> None:
 
 
 # Django's JSONSerializer makes the encoder anew in each call, a quarter of its time.
-_encode = json.JSONEncoder(separators=(",", ":")).encode
+# What contains itself ends as too deep, without a look-out for it in each list.
+_encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 # Faster than decode(), which looks for white space that no encoder writes here.
 _decode = json.JSONDecoder().raw_decode
 

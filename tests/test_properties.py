@@ -63,7 +63,7 @@ def test_all_metadata_come_back(sid, one, other, expires, age, flags):
     created, issued = sorted((one, other))
     metadata = Metadata(sid, created, issued, expires, age, flags)
 
-    _, opened, _, _ = CODEC.unseal(CODEC.encode(metadata, {}))
+    opened, _, _ = CODEC.unseal(CODEC.encode(metadata, {}))
 
     assert opened == metadata
 

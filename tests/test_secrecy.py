@@ -48,9 +48,7 @@ def test_the_debug_page_shows_no_key_and_no_cookie(settings, key, path):
     assert not [text for text in spellings(key) if text in page]
 
 
-@pytest.mark.parametrize(
-    "fault", ["crypto_secretbox_easy", "crypto_secretbox_open_easy"]
-)
+@pytest.mark.parametrize("fault", ["crypto_secretbox_easy", "crypto_secretbox_open"])
 def test_a_failure_inside_the_encryption_shows_nothing(
     settings, key, monkeypatch, fault
 ):

@@ -95,7 +95,7 @@ def test_a_session_that_contains_itself_is_refused():
     data: dict[str, object] = {}
     data["self"] = data
 
-    with pytest.raises(ValueError, match="Circular reference"):
+    with pytest.raises(SessionTooDeep):
         CompactJSON().dumps(data)
 
 

@@ -34,7 +34,7 @@ def saved(data=None) -> SessionStore:
 
 
 def sealed_metadata(store):
-    _, metadata, _, _ = store._codec.unseal(store.session_key)
+    metadata, _, _ = store._codec.unseal(store.session_key)
     return metadata
 
 

@@ -22,7 +22,7 @@ from django_secure_session.backends.reports import (
     log_rejection,
     log_undecodable,
 )
-from django_secure_session.codec import Opened
+from django_secure_session.codec import Metadata
 from django_secure_session.exceptions import BadToken, Reason
 from django_secure_session.signals import session_rejected, session_resealed
 
@@ -64,26 +64,28 @@ class SessionStore(ExtendedSession):
             return {}, None
         self._begin()
         try:
-            opened = self._open(self.session_key)
+            metadata, data = self._open(self.session_key)
         except BadToken as refusal:
             self._session_key = None
             self._rejection = refusal.reason
             log_rejection(self._config.cookie_name, refusal.reason)
             return {}, refusal.reason
         self._rejection = None
-        self._adopt(opened.metadata, stale_key=opened.stale_key)
+        stale_key = self._codec.is_stale(self.session_key)
+        self._adopt(metadata, stale_key=stale_key)
         # One response with a cookie under the current key, and the old key can go.
-        self.modified = self.modified or opened.stale_key
-        return opened.data, None
+        self.modified = self.modified or stale_key
+        return data, None
 
-    def _open(self, token: str) -> Opened:
+    def _open(self, token: str) -> tuple[Metadata, dict[str, Any]]:
         __traceback_hide__ = True
-        return self._codec.decode(
+        metadata, _, data = self._codec.decode(
             token,
             now=int(time.time()),
             age=self.get_session_cookie_age(),
             absolute=self._config.absolute_timeout,
         )
+        return metadata, data
 
     def exists(self, session_key: str | None = None) -> bool:
         """Tell whether a token opens and was not ended by this very object.
@@ -93,9 +95,10 @@ class SessionStore(ExtendedSession):
         if session_key is None:
             return False
         try:
-            return self._open(session_key).metadata.sid not in self._ended
+            metadata, _ = self._open(session_key)
         except BadToken:
             return False
+        return metadata.sid not in self._ended
 
     async def aexists(self, session_key: str | None = None) -> bool:
         """See :meth:`exists`."""
@@ -184,7 +187,7 @@ class SessionStore(ExtendedSession):
 
     def _sid_of(self, token: str) -> bytes:
         try:
-            _, metadata, _, _ = self._codec.unseal(token)
+            metadata, _, _ = self._codec.unseal(token)
         except BadToken:
             return b""
         return metadata.sid
@@ -221,7 +224,7 @@ class SessionStore(ExtendedSession):
         """Open what :meth:`encode` returned; ``{}`` and a warning for anything else."""
         other = type(self)(alias=self.alias, purpose=ENCODE_PURPOSE)
         try:
-            return other._open(force_str(session_data)).data
+            return other._open(force_str(session_data))[1]
         except BadToken:
             log_undecodable()
             return {}

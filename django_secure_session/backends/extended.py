@@ -53,7 +53,7 @@ class ExtendedSession(SealedSession):
         data = self._loaded()
         if self.session_key is None:
             return False
-        _, _, _, sealed_body = self._codec.unseal(self.session_key)
+        _, _, sealed_body = self._codec.unseal(self.session_key)
         return self._codec.body(data) == sealed_body
 
     async def ais_saved(self) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from nacl.bindings import (
     crypto_secretbox_easy,
     crypto_secretbox_NONCEBYTES,
-    crypto_secretbox_open_easy,
+    crypto_secretbox_open,
 )
 from nacl.exceptions import CryptoError
 
@@ -103,7 +103,7 @@ class Box:
         if subkey is None:
             raise BadToken("unknown_key")
         try:
-            return crypto_secretbox_open_easy(ciphertext, nonce, subkey.secret)
+            return crypto_secretbox_open(ciphertext, nonce, subkey.secret)
         except CryptoError:
             raise BadToken("tampered") from None
         except Exception as error:

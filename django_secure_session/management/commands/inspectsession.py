@@ -76,7 +76,7 @@ class Command(BaseCommand):
         self._line("bytes", f"{len(token)} of at most {codec.limit}")
         try:
             self._prefix(codec, token)
-            _, metadata, _, body = codec.unseal(token)
+            metadata, _, body = codec.unseal(token)
             self._metadata(metadata, store, config.absolute_timeout)
             self._body(codec, body, reveal=options["reveal"])
             check_times(
