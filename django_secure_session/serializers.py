@@ -8,8 +8,8 @@ any other, so both directions stop at :data:`MAX_DEPTH`.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Protocol
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Protocol
 
 from django_secure_session.exceptions import SessionTooDeep
 
@@ -37,9 +37,26 @@ def refuse_depth(value: object, limit: int = MAX_DEPTH) -> None:
         refuse_depth(child, limit - 1)
 
 
-# Django's JSONSerializer makes the encoder anew in each call, a quarter of its time.
-# What contains itself ends as too deep, without a look-out for it in each list.
-_encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
+def build_encoder(make: Any) -> Callable[[object, int], Iterable[str]]:
+    """Return what makes the pieces of compact JSON, given an object and the level 0.
+
+    ``JSONEncoder.encode`` builds it anew in each call, for a small session half of its
+    time. *make* is the C function that does so. It is not documented, so where Python
+    has none, or one with other arguments, each call goes the documented way.
+    """
+    # What contains itself ends as too deep, without a look-out for it in each list.
+    encoder = json.JSONEncoder(separators=(",", ":"), check_circular=False)
+    escape = json.encoder.encode_basestring_ascii
+    try:
+        pieces: Callable[[object, int], Iterable[str]] = make(
+            None, encoder.default, escape, None, ":", ",", False, False, True
+        )
+    except TypeError:
+        return lambda obj, _level: [encoder.encode(obj)]
+    return pieces
+
+
+_encode = build_encoder(getattr(json.encoder, "c_make_encoder", None))
 # Faster than decode(), which looks for white space that no encoder writes here.
 _decode = json.JSONDecoder().raw_decode
 
@@ -57,7 +74,7 @@ class CompactJSON:
         Raise TypeError or ValueError for what JSON can't hold, SessionTooDeep.
         """
         try:
-            text = _encode(obj)
+            text = "".join(_encode(obj, 0))
         except RecursionError:
             raise SessionTooDeep(MAX_DEPTH) from None
         if text.count("[") + text.count("{") > MAX_DEPTH:

@@ -93,6 +93,7 @@ def test_a_derived_key_is_a_warning_for_deployment_only(options, settings):
 
 
 def test_a_site_without_any_options_is_told_so_too(settings):
+    settings.SECURE_SESSION = {}  # announces the change, which "del" does not
     del settings.SECURE_SESSION
 
     assert problems(deploy=True) == ["secure_session.W003"]

@@ -639,6 +639,7 @@ def opens(token: str) -> bool:
 
 
 def test_without_a_key_the_secret_key_is_enough(settings):
+    settings.SECURE_SESSION = {}  # announces the change, which "del" does not
     del settings.SECURE_SESSION
 
     token = sealed_under(settings, SECRET_KEY=SECRET_KEY)

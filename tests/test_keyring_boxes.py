@@ -36,13 +36,13 @@ def refusal(box: Box, sealed: tuple[bytes, bytes, bytes]) -> str:
 def openings(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     """Record the ciphertexts that libsodium is asked to open."""
     asked: list[bytes] = []
-    original = boxes.crypto_secretbox_open_easy
+    original = boxes.crypto_secretbox_open
 
     def open_easy(ciphertext, nonce, key):
         asked.append(ciphertext)
         return original(ciphertext, nonce, key)
 
-    monkeypatch.setattr(boxes, "crypto_secretbox_open_easy", open_easy)
+    monkeypatch.setattr(boxes, "crypto_secretbox_open", open_easy)
     return asked
 
 
@@ -277,7 +277,7 @@ def test_a_failure_of_libsodium_shows_no_key(verb, monkeypatch):
     box = Keyring([root]).box(*CONTEXT)
     arguments = [b"content"] if verb == "seal" else box.seal(b"content")
     monkeypatch.setattr(boxes, "crypto_secretbox_easy", broken_sodium)
-    monkeypatch.setattr(boxes, "crypto_secretbox_open_easy", broken_sodium)
+    monkeypatch.setattr(boxes, "crypto_secretbox_open", broken_sodium)
 
     with pytest.raises(RuntimeError, match=f"libsodium could not {verb}: bro") as error:
         getattr(box, verb)(*arguments)

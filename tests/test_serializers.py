@@ -7,6 +7,7 @@ from django.contrib.sessions.serializers import JSONSerializer
 from hypothesis import given
 from hypothesis import strategies as st
 
+from django_secure_session import serializers
 from django_secure_session.exceptions import SessionTooDeep
 from django_secure_session.serializers import (
     MAX_DEPTH,
@@ -69,6 +70,17 @@ def test_one_level_more_is_neither_written_nor_read(serializer, kind):
         serializer.dumps(data)
     with pytest.raises(SessionTooDeep):
         serializer.loads(json.dumps(data).encode())
+
+
+def test_the_encoder_is_built_once_on_every_supported_python():
+    assert type(serializers._encode) is json.encoder.c_make_encoder
+
+
+def test_a_python_without_the_c_encoder_writes_the_same():
+    encode = serializers.build_encoder(None)
+    data = {"a": [1, 2.5, None, True], "ü": "\u2028\ud800", 7: {"x": "</script>"}}
+
+    assert "".join(encode(data, 0)).encode() == CompactJSON().dumps(data)
 
 
 def test_many_shallow_brackets_are_fine():

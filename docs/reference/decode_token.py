@@ -1,0 +1,181 @@
+"""Open tokens of django-secure-session, version 1, without that package.
+
+It needs Python 3.11 and PyNaCl, and reads one token from standard input:
+
+    python decode_token.py KEY_FILE < token.txt
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+import struct
+import sys
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from nacl.bindings import crypto_secretbox_open_easy
+from nacl.exceptions import CryptoError
+from nacl.pwhash import argon2id
+
+VERSION = 1
+BLOCK = 48
+HEADER = struct.Struct(">16sIIIIBH")
+FIELDS = ("sid", "created", "issued", "expires", "age", "flags", "claims_size")
+ENDS_WITH_BROWSER, FIXED_DATE = 1, 8
+MAX_CLOCK_SKEW = 60
+MAX_DEPTH = 100
+
+
+class Refused(Exception):
+    """The token is refused; the only argument is the reason code."""
+
+
+def root_from_secret_key(secret_key: str) -> bytes:
+    """Return the root key of a site without a KEY."""
+    return hashlib.blake2b(
+        secret_key.encode(), digest_size=32, person=b"dss.secret-key"
+    ).digest()
+
+
+def root_from_passphrase(secret: str, salt: str) -> bytes:
+    """Return the root key of a site whose KEY is Passphrase(secret, salt=salt)."""
+    return argon2id.kdf(
+        32, secret.encode(), salt.encode(), opslimit=3, memlimit=256 * 1024 * 1024
+    )
+
+
+def derive(root: bytes, purpose: str, alias: str, audience: str) -> tuple[bytes, bytes]:
+    """Return the key id and the subkey of a root key for one context."""
+    parts = [part.encode() for part in (purpose, alias, audience)]
+    context = b"".join(len(part).to_bytes(2, "big") + part for part in parts)
+    subkey = hashlib.blake2b(
+        context, digest_size=32, key=root, person=b"dss.subkey.v1"
+    ).digest()
+    key_id = hashlib.blake2b(
+        b"", digest_size=7, key=subkey, person=b"dss.key-id"
+    ).digest()
+    return key_id, subkey
+
+
+def decode(
+    token: str,
+    roots: Iterable[bytes],
+    *,
+    purpose: str = "session",
+    alias: str = "default",
+    audience: str = "",
+    limit: int = 4096 - len("sessionid"),
+    cookie_age: int = 1209600,
+    absolute_timeout: int | None = 2592000,
+    now: int | None = None,
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return metadata and session of a token. Raise Refused."""
+    keys = dict(derive(root, purpose, alias, audience) for root in roots)
+    metadata, body = open_token(token, keys, limit)
+    now = int(time.time()) if now is None else now
+    check_times(metadata, now, cookie_age, absolute_timeout)
+    return metadata, read_body(body)
+
+
+def open_token(
+    token: str, keys: dict[bytes, bytes], limit: int
+) -> tuple[dict[str, Any], bytes]:
+    """Check everything but the times and the body (steps 1 to 6)."""
+    if len(token) > limit:
+        raise Refused("malformed")
+    if not re.fullmatch("[A-Za-z0-9_-]{12}", token[:12]):
+        raise Refused("malformed")
+    prefix = base64.urlsafe_b64decode(token[:12])
+    version, key_id = prefix[0], prefix[1:8]
+    if version != VERSION:
+        raise Refused("unknown_version")
+    if key_id not in keys:
+        raise Refused("unknown_key")
+    if not re.fullmatch("(?:[A-Za-z0-9_-]{64}){2,}", token):
+        raise Refused("malformed")
+    raw = base64.urlsafe_b64decode(token)
+    try:
+        padded = crypto_secretbox_open_easy(raw[32:], raw[8:32], keys[key_id])
+    except CryptoError:
+        raise Refused("tampered") from None
+    return take_apart(padded)
+
+
+def take_apart(padded: bytes) -> tuple[dict[str, Any], bytes]:
+    """Remove the padding and read the metadata (step 6)."""
+    content = padded.rstrip(b"\0")
+    zeros = len(padded) - len(content)
+    if zeros >= BLOCK or not content.endswith(b"\x80"):
+        raise Refused("undecodable")
+    content = content[:-1]
+    if len(content) < HEADER.size:
+        raise Refused("undecodable")
+    metadata = dict(zip(FIELDS, HEADER.unpack_from(content), strict=True))
+    start = HEADER.size + metadata["claims_size"]
+    if (
+        start > len(content)
+        or metadata["flags"] & ~(ENDS_WITH_BROWSER | FIXED_DATE)
+        or metadata["created"] > metadata["issued"]
+    ):
+        raise Refused("undecodable")
+    return metadata, content[start:]
+
+
+def check_times(
+    metadata: dict[str, Any], now: int, cookie_age: int, absolute_timeout: int | None
+) -> None:
+    """Apply the site's policy of today (step 7)."""
+    if metadata["issued"] > now + MAX_CLOCK_SKEW:
+        raise Refused("future")
+    deadline = metadata["expires"]
+    if not metadata["age"] and not metadata["flags"] & FIXED_DATE:
+        deadline = min(deadline, metadata["issued"] + cookie_age)
+    if absolute_timeout is not None:
+        deadline = min(deadline, metadata["created"] + absolute_timeout)
+    if now >= deadline:
+        raise Refused("expired")
+
+
+def read_body(body: bytes) -> dict[str, Any]:
+    """Parse the JSON that Django's default serializer writes (step 8)."""
+    try:
+        text = body.decode()
+        value, end = json.JSONDecoder().raw_decode(text)
+    except (ValueError, RecursionError):
+        raise Refused("undecodable") from None
+    if end != len(text) or not isinstance(value, dict) or depth(value) > MAX_DEPTH:
+        raise Refused("undecodable")
+    return value
+
+
+def depth(value: object) -> int:
+    """Count the levels of dicts and lists, level by level and so without a stack."""
+    levels, level = 0, [value]
+    while level := [item for item in level if isinstance(item, (dict, list))]:
+        levels += 1
+        level = [
+            child
+            for item in level
+            for child in (item.values() if isinstance(item, dict) else item)
+        ]
+    return levels
+
+
+def main() -> None:
+    """Print what one token holds."""
+    root = base64.b64decode(Path(sys.argv[1]).read_text())
+    try:
+        metadata, data = decode(sys.stdin.read().strip(), [root])
+    except Refused as refusal:
+        sys.exit(f"refused: {refusal}")
+    metadata["sid"] = base64.urlsafe_b64encode(metadata["sid"])[:22].decode()
+    sys.stdout.write(json.dumps({**metadata, "session": data}, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,812 @@
+"""The documentation is run: its examples, its tables, its tutorial and its decoder."""
+
+from __future__ import annotations
+
+import base64
+import doctest
+import importlib.util
+import inspect
+import json
+import os
+import re
+import secrets
+import shlex
+import subprocess
+import sys
+import urllib.request
+from dataclasses import dataclass
+from http.cookiejar import CookieJar
+from pathlib import Path
+from types import ModuleType
+from typing import get_args
+from xml.etree import ElementTree
+
+import pytest
+from django.contrib.sessions.backends.base import SessionBase
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management import get_commands, load_command_class
+from django.core.management.base import BaseCommand
+from django.dispatch import Signal
+
+import django_secure_session
+from django_secure_session import (
+    DERIVED,
+    BadToken,
+    InvalidKey,
+    Passphrase,
+    checks,
+    conf,
+    create_session,
+    encode_session,
+    signals,
+)
+from django_secure_session.backends.encrypted_cookies import SessionStore
+from django_secure_session.codec import Codec, Metadata
+from django_secure_session.exceptions import Reason
+from django_secure_session.keyring import (
+    Keyring,
+    RootKey,
+    generate_key,
+    root_from_secret_key,
+    root_keys,
+)
+from django_secure_session.serializers import CompactJSON
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+REFERENCE = DOCS / "reference"
+DECODER = REFERENCE / "decode_token.py"
+TUTORIAL = "docs/tutorial/first-session.md"
+
+
+def read(path: Path) -> str:
+    return path.read_text("utf-8")
+
+
+PAGES = {
+    str(path.relative_to(ROOT)): read(path)
+    for path in sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
+    if "_build" not in path.parts
+}
+REFERENCE_TEXT = "\n".join(read(path) for path in REFERENCE.glob("*.md"))
+
+FENCE = re.compile(
+    r"^(?P<indent> *)```(?P<info>[^`\n]*)\n(?P<body>.*?)^(?P=indent)```$",
+    re.MULTILINE | re.DOTALL,
+)
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block: its language, ``:caption:`` and text."""
+
+    where: str
+    language: str
+    caption: str
+    text: str
+
+
+def blocks_of(page: str) -> list[Block]:
+    return [_block(page, match) for match in FENCE.finditer(PAGES[page])]
+
+
+def _block(page: str, match: re.Match[str]) -> Block:
+    line = PAGES[page].count("\n", 0, match.start()) + 1
+    text = inspect.cleandoc(match["body"])
+    caption = ""
+    if found := re.match(r":caption: (.*)\n\n", text):
+        caption, text = found[1], text[found.end() :]
+    if match["info"].endswith(" diff"):  # cleandoc would take off its first column
+        text = match["body"].partition("\n\n")[2].rstrip("\n")
+    language = match["info"].removeprefix("{code-block} ")
+    return Block(f"{page}:{line}", language, caption, text)
+
+
+BLOCKS = [block for page in PAGES for block in blocks_of(page)]
+
+
+def blocks_in(language: str) -> list:
+    return [
+        pytest.param(block, id=block.where)
+        for block in BLOCKS
+        if block.language == language
+    ]
+
+
+# Examples
+
+
+@pytest.mark.parametrize("block", blocks_in("python"))
+def test_python_examples_compile_and_import_what_exists(block):
+    compile(block.text, block.where, "exec")  # or a SyntaxError
+
+    for names in re.findall(
+        r"^ *from django_secure_session import (.+)$", block.text, re.MULTILINE
+    ):
+        assert set(names.split(", ")) <= set(django_secure_session.__all__)
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if "```pycon" in PAGES[page]], ids=str
+)
+def test_interactive_examples_show_what_they_say(page):
+    source = "\n".join(b.text for b in blocks_of(page) if b.language == "pycon")
+    example = doctest.DocTestParser().get_doctest(
+        source + "\n", {"session": SessionStore()}, page, page, 0
+    )
+    report: list[str] = []
+
+    doctest.DocTestRunner().run(example, out=report.append)
+
+    assert example.examples
+    assert not report, "".join(report)
+
+
+SETTINGS_EXAMPLES = [
+    pytest.param(block, id=block.where)
+    for block in BLOCKS
+    if "SECURE_SESSION = " in block.text
+    and block.language == "python"
+    and not block.caption  # those of the tutorial are run there
+    and '"..."' not in block.text
+    and "/etc/" not in block.text
+]
+
+
+@pytest.mark.parametrize("block", SETTINGS_EXAMPLES)
+def test_settings_in_examples_work(block, settings, monkeypatch):
+    for name in ("SESSION_KEY", "SESSION_KEY_NEW"):
+        monkeypatch.setenv(name, base64.b64encode(generate_key()).decode())
+    namespace = {"INSTALLED_APPS": [], "os": os}
+
+    exec(block.text, namespace)
+    settings.SECURE_SESSION = namespace["SECURE_SESSION"]
+
+    assert conf.get_config().keyring
+
+
+SHELL_LINES = [
+    pytest.param(line, id=line)
+    for line in dict.fromkeys(
+        line
+        for block in BLOCKS
+        if block.language == "shell"
+        for line in block.text.splitlines()
+    )
+]
+MAKE_TARGETS = set(re.findall(r"^([a-z-]+):", read(ROOT / "Makefile"), re.MULTILINE))
+
+
+@pytest.mark.parametrize("line", SHELL_LINES)
+def test_shell_examples_name_commands_and_options_that_exist(line):
+    words = shlex.split(line.partition(" < ")[0])
+    match words:
+        case ["make", target]:
+            assert target in MAKE_TARGETS
+        case ["python", "manage.py", name, *arguments]:
+            parse_arguments(name, arguments)
+        case ["python", "-m", "django_secure_session" | "django", name, *arguments]:
+            parse_arguments(name, arguments)
+        case ["python", "-m", "venv", ".venv"] | [".", ".venv/bin/activate"]:
+            pass
+        case ["python", "-m", "pip", "install", name]:
+            assert f'name = "{name}"' in read(ROOT / "pyproject.toml")
+        case _:
+            pytest.fail(f"nothing checks this command: {line}")
+
+
+def parse_arguments(name: str, arguments: list[str]) -> None:
+    # Of apps that the tests do not install.
+    app = {"migrate": "django.core", "startproject": "django.core"}.get(name)
+    command = load_command_class(app or get_commands()[name], name)
+    command.create_parser("manage.py", name).parse_args(arguments)
+
+
+def test_make_targets_in_the_readme_exist():
+    named = set(re.findall(r"`make ([a-z-]+)`", PAGES["README.md"]))
+
+    assert {"demo", "test"} <= named <= MAKE_TARGETS
+
+
+# Completeness
+
+
+@pytest.mark.parametrize("option", sorted(conf.OPTIONS))
+def test_every_setting_is_in_the_reference(option):
+    assert f"\n### {option}\n" in read(REFERENCE / "settings.md")
+
+
+@pytest.mark.parametrize("reason", get_args(Reason))
+@pytest.mark.parametrize(
+    "page", ["reference/session.md", "howto/debug-a-cookie.md"], ids=str
+)
+def test_every_reason_has_a_row(reason, page):
+    assert f"| `{reason}` |" in re.sub(r"^ +", "", read(DOCS / page), flags=re.M)
+
+
+@pytest.mark.parametrize("reason", get_args(Reason))
+def test_every_reason_is_in_the_token_format(reason):
+    assert f"| `{reason}` |" in read(REFERENCE / "token-format.md")
+
+
+@pytest.mark.parametrize(
+    "check_id",
+    sorted(set(re.findall(r"secure_session\.[EW]\d{3}", inspect.getsource(checks)))),
+)
+def test_every_check_is_in_the_reference(check_id):
+    assert f"| `{check_id}` |" in read(REFERENCE / "checks.md")
+
+
+def own_options() -> list[tuple[str, str]]:
+    ours = [n for n, app in get_commands().items() if app == "django_secure_session"]
+    common = BaseCommand().create_parser("manage.py", "")._option_string_actions
+    return [
+        (name, option)
+        for name in ours
+        for option in load_command_class("django_secure_session", name)
+        .create_parser("manage.py", name)
+        ._option_string_actions
+        if option not in common
+    ]
+
+
+def test_every_command_and_option_is_in_the_reference():
+    text = read(REFERENCE / "commands.md")
+    options = own_options()
+
+    assert {name for name, _ in options} == {"genkey", "inspectsession"}
+    for name, option in options:
+        section = text.partition(f"## {name}\n")[2].partition("\n## ")[0]
+        assert re.search(rf"\| `{option}[ `]", section), f"{name} {option}"
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, value in vars(signals).items() if isinstance(value, Signal)]
+)
+def test_every_signal_is_in_the_reference(name):
+    assert f"| `{name}` |" in read(REFERENCE / "errors-and-signals.md")
+
+
+@pytest.mark.parametrize("name", django_secure_session.__all__)
+def test_every_public_name_is_in_the_reference(name):
+    assert re.search(rf"`{name}\b", REFERENCE_TEXT)
+
+
+@pytest.mark.parametrize(
+    "member",
+    [n for n in dir(SessionStore) if n[0] != "_" and not hasattr(SessionBase, n)],
+)
+def test_every_member_of_the_session_is_in_the_reference(member):
+    assert re.search(rf"`(await )?{member}[(`]|^### .*\b{member}\b", SESSION_TEXT, re.M)
+
+
+SESSION_TEXT = read(REFERENCE / "session.md")
+
+WRONG_SETTINGS = re.findall(
+    r"^\| `(.+)` \| `(InvalidKey|ImproperlyConfigured)` \| (.+) \|$",
+    read(REFERENCE / "settings.md"),
+    re.MULTILINE,
+)
+
+
+def test_the_table_of_wrong_settings_is_found():
+    assert len(WRONG_SETTINGS) >= 20
+
+
+@pytest.mark.parametrize(("value", "error", "text"), WRONG_SETTINGS)
+def test_a_wrong_setting_gets_what_the_table_says(value, error, text, settings):
+    key = base64.b64encode(generate_key()).decode()
+    names = {"DERIVED": DERIVED, "Passphrase": Passphrase, "Path": Path, "key": key}
+    settings.SECURE_SESSION = eval(value, names)
+
+    with pytest.raises(ImproperlyConfigured, match=re.escape(text)) as caught:
+        conf.get_config()
+
+    assert caught.type.__name__ == error
+    assert key not in str(caught.value)
+
+
+# Files, links and secrets
+
+
+def test_the_readme_is_short():
+    assert len(PAGES["README.md"].splitlines()) <= 150
+
+
+LINK = re.compile(r"\]\((?!https?:)([^)\s]+)\)|\{(?:image|literalinclude)\} (\S+)")
+
+
+@pytest.mark.parametrize("page", list(PAGES))
+def test_links_lead_somewhere(page):
+    here = ROOT / page
+    for link in (a or b for a, b in LINK.findall(PAGES[page])):
+        name, _, anchor = link.partition("#")
+        target = here.parent / name if name else here
+        assert target.exists(), link
+        if anchor:
+            assert anchor in anchors(read(target)), link
+
+
+def anchors(text: str) -> set[str]:
+    """Return the anchors of the headings, as GitHub and MyST make them."""
+    headings = re.findall(r"^#+ (.+)$", FENCE.sub("", text), re.MULTILINE)
+    plain = [re.sub(r"[^\w\- ]", "", heading.lower()) for heading in headings]
+    return {heading.replace(" ", "-") for heading in plain}
+
+
+def test_every_page_is_in_the_contents():
+    contents = {
+        f"{line}.md"
+        for block in blocks_of("docs/index.md")
+        if block.language == "{toctree}"
+        for line in block.text.splitlines()
+        if "/" in line
+    }
+    pages = {page.removeprefix("docs/") for page in PAGES if page.startswith("docs/")}
+
+    assert contents == pages - {"index.md"}
+
+
+KEY_LIKE = re.compile(r"[A-Za-z0-9+/_-]{43,}=?")
+DOCUMENTS = [
+    *(ROOT / page for page in PAGES),
+    *(path for path in DOCS.rglob("*.py") if "_build" not in path.parts),
+    *DOCS.glob("_static/*.svg"),
+]
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_no_document_holds_a_usable_key(path):
+    for candidate in KEY_LIKE.findall(read(path)):
+        with pytest.raises(InvalidKey):
+            root_keys(candidate, "the document")
+
+
+@pytest.mark.parametrize(
+    "path", sorted(DOCS.glob("_static/*.svg")), ids=lambda path: path.name
+)
+def test_pictures_are_well_formed_and_fetch_nothing(path):
+    svg = ElementTree.fromstring(read(path))
+
+    assert svg.tag == "{http://www.w3.org/2000/svg}svg"
+    assert not re.search(r"href|url\(|@import|<script", read(path))
+
+
+# The decoder in the token format
+
+
+@pytest.fixture(scope="module")
+def decoder() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("decode_token", DECODER)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_page_includes_the_decoder_whole():
+    assert "```{literalinclude} decode_token.py\n" in read(
+        REFERENCE / "token-format.md"
+    )
+
+
+def test_the_decoder_knows_nothing_of_the_package():
+    assert not re.search(r"^\s*(from|import) django", read(DECODER), re.MULTILINE)
+
+
+DATA = {"user": 7, "cart": [1, 2, {"sku": "ä"}], "nothing": None}
+
+
+@pytest.mark.parametrize("data", [{}, DATA, {"long": "x" * 2900}], ids=len)
+def test_the_decoder_opens_what_the_package_seals(decoder, settings, data):
+    root = generate_key()
+    settings.SECURE_SESSION = {"KEY": root}
+    session = create_session(data)
+
+    metadata, opened = decoder.decode(
+        session.session_key, [generate_key(), root], limit=4087
+    )
+
+    assert opened == data
+    assert base64.urlsafe_b64encode(metadata["sid"])[:22].decode() == session.sid
+    assert metadata["created"] == session.created_at.timestamp()
+    assert metadata["expires"] == session.expires_at.timestamp()
+
+
+def test_the_decoder_opens_a_token_of_another_context(decoder, settings):
+    root = generate_key()
+    settings.SECURE_SESSION = {"KEY": root, "AUDIENCE": "müller"}
+    token = encode_session(DATA, purpose="download", max_age=60)
+    context = {"purpose": "download", "audience": "müller", "limit": 65536}
+
+    metadata, opened = decoder.decode(token, [root], **context)
+
+    assert opened == DATA
+    assert metadata["flags"] == decoder.FIXED_DATE
+    assert metadata["expires"] == metadata["issued"] + 60
+
+
+def test_the_decoder_derives_the_keys_of_a_site_without_one(decoder):
+    secret_key = secrets.token_urlsafe(50)
+
+    derived = decoder.root_from_secret_key(secret_key)
+
+    assert derived == root_from_secret_key(secret_key, "SECRET_KEY").secret
+
+
+def test_the_decoder_derives_the_key_of_a_passphrase(decoder):
+    secret, salt = secrets.token_hex(16), secrets.token_hex(8)
+
+    derived = decoder.root_from_passphrase(secret, salt)
+
+    assert derived == Passphrase(secret, salt=salt).derive("KEY")
+
+
+NOW = 1_800_000_000
+TIMES = {"cookie_age": 86400, "absolute_timeout": 30 * 86400}
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The package and the decoder with one key; ``verdicts`` are what they say."""
+
+    codec: Codec
+    decoder: ModuleType
+    root: bytes
+
+    def verdicts(self, token: str) -> tuple[object, object]:
+        return self._package(token), self._decoder(token)
+
+    def _package(self, token: str) -> object:
+        age, absolute = TIMES.values()
+        try:
+            return self.codec.decode(token, now=NOW, age=age, absolute=absolute)[2]
+        except BadToken as refusal:
+            return refusal.reason
+
+    def _decoder(self, token: str) -> object:
+        try:
+            return self.decoder.decode(
+                token, [self.root], limit=4000, now=NOW, **TIMES
+            )[1]
+        except self.decoder.Refused as refusal:
+            return str(refusal)
+
+
+@pytest.fixture
+def pair(decoder) -> Pair:
+    root = generate_key()
+    box = Keyring([RootKey(root, "KEY")]).box("session", "default", "")
+    return Pair(Codec(box, CompactJSON(), 4000), decoder, root)
+
+
+def metadata(**changes: int) -> Metadata:
+    day = 86400
+    return Metadata(bytes(16), NOW - day, NOW - 9, NOW + day)._replace(**changes)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        str.lower,
+        lambda token: token[:-1],
+        lambda token: token[:-64],
+        lambda token: token[:64],
+        lambda token: token[:11],
+        lambda token: token + "A" * 64,
+        lambda token: token + "A" * 4000,
+        lambda token: token + "\n",
+        lambda token: token + "====",
+        lambda token: token[:20] + "+" + token[21:],
+        lambda token: token[:20] + "é" + token[21:],
+        lambda token: "B" + token[1:],
+        lambda token: "",
+        lambda token: "junk",
+    ],
+)
+def test_package_and_decoder_agree_on_damaged_tokens(pair, change):
+    ours, theirs = pair.verdicts(change(pair.codec.encode(metadata(), DATA)))
+
+    assert isinstance(ours, str)
+    assert ours == theirs
+
+
+def test_package_and_decoder_agree_on_every_changed_character(pair):
+    token = pair.codec.encode(metadata(), DATA)
+
+    for i, character in enumerate(token):
+        other = "A" if character != "A" else "B"
+        ours, theirs = pair.verdicts(token[:i] + other + token[i + 1 :])
+        assert isinstance(ours, str)
+        assert ours == theirs
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"issued": NOW + 60},
+        {"issued": NOW + 61},
+        {"expires": NOW},
+        {"expires": NOW + 1},
+        {"created": NOW - 31 * 86400},
+        {"created": NOW},
+        {"issued": NOW - 86400},
+        {"issued": NOW - 86400, "age": 90000},
+        {"issued": NOW - 86400, "flags": 8},
+        {"issued": NOW - 86400, "flags": 1},
+        {"flags": 9},
+        {"flags": 2},
+        {"flags": 4},
+        {"flags": 16},
+        {"flags": 128},
+    ],
+    ids=str,
+)
+def test_package_and_decoder_agree_on_metadata(pair, changes):
+    ours, theirs = pair.verdicts(pair.codec.encode(metadata(**changes), DATA))
+
+    assert ours == theirs
+
+
+HEAD = bytes(16) + b"".join(n.to_bytes(4, "big") for n in (NOW, NOW, NOW + 9, 0))
+PLAINTEXTS = {
+    "good": HEAD + b"\0\0\0{}\x80".ljust(16, b"\0"),
+    "claims": HEAD + b"\0\0\2[]{}\x80".ljust(16, b"\0"),
+    "claims to the end": HEAD + b"\0\0\4[]{}\x80".ljust(16, b"\0"),
+    "claims past the end": HEAD + b"\0\0\5[]{}\x80".ljust(16, b"\0"),
+    "no mark": HEAD + b"\0\0\0{}".ljust(16, b"\0"),
+    "other mark": HEAD + b"\0\0\0{}\x81".ljust(16, b"\0"),
+    "no padding": HEAD + b'\0\0\0{"a":"bcde"}',
+    "48 zeros": HEAD + b'\0\0\0{"a":"bcde"}\x80'.ljust(64, b"\0"),
+    "a block too many": HEAD + b"\0\0\0{}\x80".ljust(64, b"\0"),
+    "a whole block": HEAD + b'\0\0\0{"a":"bcdef"}' + b"\x80".ljust(48, b"\0"),
+    "zeros only": bytes(48),
+    "too short": (b"x" * 34 + b"\x80").ljust(48, b"\0"),
+    "no body": (HEAD + b"\0\0\0\x80").ljust(48, b"\0"),
+    "a list": HEAD + b"\0\0\0[]\x80".ljust(16, b"\0"),
+    "white space": HEAD + b"\0\0\0 {}\x80".ljust(16, b"\0"),
+    "more after it": HEAD + b"\0\0\0{}{}\x80".ljust(16, b"\0"),
+    "no text": HEAD + b'\0\0\0{"\xff":1}\x80'.ljust(16, b"\0"),
+    "NaN": HEAD + b'\0\0\0{"a":NaN0}\x80'.ljust(16, b"\0"),
+}
+
+
+@pytest.mark.parametrize("plaintext", list(PLAINTEXTS.values()), ids=list(PLAINTEXTS))
+def test_package_and_decoder_agree_on_any_plaintext(pair, plaintext):
+    raw = b"\1" + b"".join(pair.codec.box.seal(plaintext))
+
+    ours, theirs = pair.verdicts(base64.urlsafe_b64encode(raw).decode())
+
+    assert ours == theirs
+
+
+@pytest.mark.parametrize("depth", [99, 100, 1000])
+def test_package_and_decoder_agree_on_depth(pair, depth):
+    body = b'{"":' + b"[" * depth + b"]" * depth + b"}"
+    content = HEAD + b"\0\0\0" + body + b"\x80"
+    plaintext = content.ljust(-(-len(content) // 48) * 48, b"\0")
+    raw = b"\1" + b"".join(pair.codec.box.seal(plaintext))
+
+    ours, theirs = pair.verdicts(base64.urlsafe_b64encode(raw).decode())
+
+    assert ours == theirs
+    assert isinstance(ours, dict) == (depth < 100)
+
+
+VECTORS = json.loads(read(ROOT / "tests" / "vectors" / "token-v1.json"))
+
+
+@pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector["name"])
+def test_the_decoder_opens_the_golden_vectors(decoder, vector):
+    if "secret_key" in vector:
+        root = decoder.root_from_secret_key(vector["secret_key"])
+    else:
+        root = bytes.fromhex(vector["root_key"])
+    keys = dict([decoder.derive(root, *vector["context"])])
+
+    opened, body = decoder.open_token(vector["token"], keys, 65536)
+
+    assert opened["sid"].hex() == vector["metadata"][0]
+    assert list(opened.values())[1:-1] == vector["metadata"][1:]
+    assert decoder.read_body(body) == vector["data"]
+
+
+def test_the_worked_example_is_a_golden_vector(decoder):
+    page = blocks_of("docs/reference/token-format.md")
+    [body] = [block.text for block in page if block.language == "json"]
+    [token] = [
+        block.text.replace("\n", "")
+        for block in page
+        if re.fullmatch(r"[\w\n-]+", block.text)
+    ]
+
+    opened, data = decoder.decode(token, [bytes(range(32))], now=1_800_003_700)
+
+    assert token in [vector["token"] for vector in VECTORS]
+    assert json.dumps(data, separators=(",", ":")) == body
+    for name in ("created", "issued", "expires"):
+        assert re.search(rf"\b{name} +{opened[name]}\b", read_example())
+
+
+def test_the_bytes_of_the_worked_example_are_right(decoder):
+    key_id, subkey = decoder.derive(bytes(range(32)), "session", "default", "")
+    [token] = [v["token"] for v in VECTORS if v["token"][:64] in read_example()]
+    raw = base64.urlsafe_b64decode(token)
+    plaintext = decoder.crypto_secretbox_open_easy(raw[32:], raw[8:32], subkey)
+    sealed, opened = re.findall(r"```text\n( +0  .*?)```", read_example(), re.DOTALL)
+
+    assert f"subkey     {subkey[:8].hex(' ')} ..." in read_example()
+    assert f"key id     {key_id.hex(' ')}" in read_example()
+    for lines, content in ((sealed, raw), (opened, plaintext)):
+        for offset, shown in shown_bytes(lines):
+            assert content[offset:].startswith(shown), f"{offset}: {shown.hex(' ')}"
+
+
+SHOWN_BYTES = re.compile(r" *(?:(\d+)  )? *((?:\b[\da-f]{2}\b ?)+)")
+
+
+def shown_bytes(lines: str) -> list[tuple[int, bytes]]:
+    """Return what stands at which offset; a line without one goes on."""
+    shown: list[tuple[int, bytes]] = []
+    for line in lines.splitlines():
+        offset, pairs = SHOWN_BYTES.match(line).groups()
+        start = int(offset) if offset else shown[-1][0] + len(shown[-1][1])
+        shown.append((start, bytes.fromhex(pairs)))
+    return shown
+
+
+def read_example() -> str:
+    return read(REFERENCE / "token-format.md").partition("## A worked example")[2]
+
+
+def test_the_decoder_runs_as_a_script(tmp_path, settings):
+    root = generate_key()
+    settings.SECURE_SESSION = {"KEY": root}
+    (tmp_path / "key").write_bytes(base64.b64encode(root) + b"\n")
+
+    done = subprocess.run(
+        [sys.executable, DECODER, tmp_path / "key"],
+        input=create_session(DATA).session_key,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert json.loads(done.stdout)["session"] == DATA
+
+
+# The tutorial
+
+
+class Reader:
+    """Somebody who follows the tutorial with two terminals, an editor, a browser."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.site: subprocess.Popen[str] | None = None
+        self.url = ""
+        self.page = ""
+        self.output = ""  # of the last command
+        self.terminal: list[str] = []  # lines of the site about the last page
+        self.jar = CookieJar()
+        self.browser = urllib.request.build_opener(
+            urllib.request.ProxyHandler({}),
+            urllib.request.HTTPCookieProcessor(self.jar),
+        )
+
+    def follow(self, block: Block) -> None:
+        getattr(self, f"follow_{block.language}")(block)
+
+    def follow_shell(self, block: Block) -> None:
+        for line in block.text.splitlines():
+            words = shlex.split(line)
+            if words[0] == "." or words[2] in {"venv", "pip"}:
+                continue  # the tests have their environment, and no network
+            if words[2] == "runserver":
+                self.start_site()
+            else:
+                self.run(words[1:])
+
+    def follow_python(self, block: Block) -> None:
+        name, _, where = block.caption.partition(", ")
+        file = self.folder / name
+        before = f"{read(file)}\n" if where == "at the end" else ""
+        file.write_text(f"{before}{block.text}\n", "utf-8")
+
+    def follow_diff(self, block: Block) -> None:
+        file = self.folder / block.caption
+        lines = block.text.splitlines()
+        old = "\n".join(line[1:] for line in lines if line[0] in " -")
+        new = "\n".join(line[1:] for line in lines if line[0] in " +")
+        assert read(file).count(old) == 1
+        file.write_text(read(file).replace(old, new), "utf-8")
+
+    def follow_text(self, block: Block) -> None:
+        if block.caption == "output":
+            assert_shown(block, self.output)
+        elif block.caption == "the terminal of the site":
+            assert f"{block.text}\n" in self.terminal
+        else:
+            if block.caption.endswith("after a change of the cookie"):
+                self.change_cookie()
+            self.open_page()
+            assert_shown(block, self.page)
+
+    def run(self, arguments: list[str]) -> None:
+        """Run a command; it reads the cookie of the page as if that was pasted."""
+        done = subprocess.run(
+            [sys.executable, *arguments],
+            input=self.page.rpartition("cookie   ")[2] + "\n",
+            **self.surroundings(),
+        )
+        assert done.returncode == 0, done.stdout
+        self.output = done.stdout
+
+    def start_site(self) -> None:
+        self.stop_site()
+        self.site = subprocess.Popen(
+            [sys.executable, "manage.py", "runserver", "--noreload", "0"],
+            **self.surroundings(),
+        )
+        started = self.read_terminal("development server at ")[-1]
+        self.url = started.rpartition(" ")[2].strip()
+
+    def stop_site(self) -> None:
+        if self.site is not None:
+            self.site.terminate()
+            self.site.communicate(timeout=60)
+
+    def surroundings(self) -> dict:
+        package = Path(django_secure_session.__file__).parents[1]
+        kept = {k: v for k, v in os.environ.items() if k != "DJANGO_SETTINGS_MODULE"}
+        # No PATH: startproject would reformat with black, were there one.
+        ours = {"PATH": "", "PYTHONPATH": str(package), "PYTHONUNBUFFERED": "1"}
+        return {
+            "cwd": self.folder,
+            "env": kept | ours,
+            "stdout": subprocess.PIPE,
+            "stderr": subprocess.STDOUT,
+            "text": True,
+        }
+
+    def read_terminal(self, last: str) -> list[str]:
+        """Return what the site prints, up to a line with this text."""
+        lines: list[str] = []
+        while not lines or last not in lines[-1]:
+            line = self.site.stdout.readline()
+            assert line, "".join(["The site has ended:\n", *lines])
+            lines.append(line)
+        return lines
+
+    def open_page(self) -> None:
+        with self.browser.open(self.url, timeout=60) as response:
+            self.page = response.read().decode()
+        self.terminal = self.read_terminal('"GET / HTTP/1.1" 200')
+
+    def change_cookie(self) -> None:
+        [cookie] = self.jar
+        last = "A" if cookie.value[-1] != "A" else "B"
+        cookie.value = cookie.value[:-1] + last
+
+
+def assert_shown(block: Block, got: str) -> None:
+    """Compare what the page of documentation shows, where ``...`` is anything."""
+    want, got = f"{block.text}\n", f"{got.rstrip()}\n"
+    same = doctest.OutputChecker().check_output(want, got, doctest.ELLIPSIS)
+    assert same, f"{block.where} shows\n{want}\nbut it is\n{got}"
+
+
+@pytest.fixture
+def reader(tmp_path):
+    reader = Reader(tmp_path)
+    yield reader
+    reader.stop_site()
+
+
+def test_the_tutorial_works_from_its_first_to_its_last_line(reader):
+    blocks = blocks_of(TUTORIAL)
+
+    for block in blocks:
+        reader.follow(block)
+
+    assert "visits   4" in reader.page
