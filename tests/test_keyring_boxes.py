@@ -38,11 +38,11 @@ def openings(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     asked: list[bytes] = []
     original = boxes.crypto_secretbox_open
 
-    def open_easy(ciphertext, nonce, key):
+    def open_(ciphertext, nonce, key):
         asked.append(ciphertext)
         return original(ciphertext, nonce, key)
 
-    monkeypatch.setattr(boxes, "crypto_secretbox_open", open_easy)
+    monkeypatch.setattr(boxes, "crypto_secretbox_open", open_)
     return asked
 
 

@@ -1,0 +1,55 @@
+"""Repeat a measurement in fresh processes and compare what they found.
+
+Where objects happen to lie in memory makes a process a few per cent faster or slower
+at one thing for its whole life. Only new processes average that out.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+from collections.abc import Sequence
+
+#: Without these glibc gives memory back to the system and takes it again, depending on
+#: what else lies on the heap, and one ``zlib.compress`` costs 6 or 40 microseconds.
+PINNED = {
+    "MALLOC_MMAP_THRESHOLD_": "33554432",
+    "MALLOC_TRIM_THRESHOLD_": "33554432",
+}
+
+
+class Measured:
+    """What each process measured: nanoseconds per call, by the name of the case."""
+
+    def __init__(self, runs: Sequence[dict[str, float]]) -> None:
+        self._runs = runs
+
+    def microseconds(self, name: str) -> float:
+        """Return the median over the processes."""
+        return statistics.median(run[name] for run in self._runs) / 1000
+
+    def ratios(self, name: str, baseline: str) -> list[float]:
+        """Return time of the case / time of the baseline of each process, sorted."""
+        return sorted(run[name] / run[baseline] for run in self._runs)
+
+
+def measure(module: str, arguments: Sequence[str], processes: int) -> Measured:
+    """Run ``python -m module`` so many times, one after another; each prints JSON.
+
+    Each is told its number with ``--seed``, so that each has another order.
+    """
+    return Measured(
+        [_run(module, [*arguments, f"--seed={i}"]) for i in range(processes)]
+    )
+
+
+def _run(module: str, arguments: Sequence[str]) -> dict[str, float]:
+    command = [sys.executable, "-m", module, *arguments]
+    child = subprocess.run(
+        command, check=True, env=os.environ | PINNED, stdout=subprocess.PIPE
+    )
+    times: dict[str, float] = json.loads(child.stdout)
+    return times
