@@ -1,7 +1,7 @@
 """Run the tests on every supported Python with its Django, then join their coverage.
 
 ``python scripts/matrix.py`` runs this project's tests, ``python scripts/matrix.py
-django-tests`` Django's own. Interpreters are looked for on PATH and below
+upstream`` Django's own. Interpreters are looked for on PATH and below
 ~/.pyenv/versions; one that is missing is named loudly and skipped.
 """
 
