@@ -75,7 +75,8 @@ class SessionTooDeep(SecureSessionError, ValueError):
 
     def __init__(self, limit: int) -> None:
         super().__init__(
-            f"The session nests lists and dicts deeper than {limit} levels. Store "
-            "a flatter structure, or keep it elsewhere and only its id here."
+            f"The session nests lists and dicts deeper than {limit} levels, or one of "
+            "them holds itself. Store a flatter structure, or keep it elsewhere and "
+            "only its id here."
         )
         self.limit = limit
