@@ -213,6 +213,12 @@ def test_encode_and_decode_are_each_others_inverse():
     assert store.decode(store.encode({"a": 1}).encode()) == {"a": 1}
 
 
+@pytest.mark.parametrize("junk", [b"", b"\xff\xfe" * 64, b"A" * 128, "\ud800" * 64])
+def test_decode_of_any_bytes_or_text_is_empty_and_never_raises(junk, caplog):
+    assert SessionStore().decode(junk) == {}
+    assert "Session data corrupted" in caplog.text
+
+
 def test_what_encode_gives_is_no_cookie_and_decode_opens_no_cookie(caplog):
     store = saved({"a": 1})
 

@@ -224,7 +224,7 @@ class SessionStore(ExtendedSession):
         """Open what :meth:`encode` returned; ``{}`` and a warning for anything else."""
         other = type(self)(alias=self.alias, purpose=ENCODE_PURPOSE)
         try:
-            return other._open(force_str(session_data))[1]
+            return other._open(force_str(session_data, errors="replace"))[1]
         except BadToken:
             log_undecodable()
             return {}
