@@ -20,11 +20,15 @@ demo: $(VENV)/.package ## Serve the demo site on http://127.0.0.1:8000
 
 .PHONY: test
 test: $(VENV)/.group-test ## Run the test suite (under three minutes)
-	$(BIN)/python -m coverage run -m pytest -m "not heavy"
+	$(BIN)/python -m coverage run -m pytest -m "not browser and not heavy"
 
 .PHONY: test-heavy
 test-heavy: $(VENV)/.group-test ## Run the tests with many thousands of cases
 	$(BIN)/python -m pytest -m heavy
+
+.PHONY: test-browser
+test-browser: $(VENV)/.group-browser ## Run the tests that drive Debian's chromium
+	$(BIN)/python -m pytest -m browser tests/browser
 
 .PHONY: django-tests
 django-tests: $(VENV)/.group-test ## Run Django's own test suites with this engine
@@ -46,8 +50,8 @@ types: $(VENV)/.group-types ## Check the type hints
 	$(BIN)/mypy
 
 .PHONY: bench
-bench: $(VENV)/.package ## Measure the codec against Django's signed_cookies
-	$(BIN)/python -m benchmarks
+bench: $(VENV)/.package ## Measure codec and requests against Django's engines (BENCH=codec or requests: one)
+	$(BIN)/python -m benchmarks $(BENCH)
 
 .PHONY: docs
 docs: $(VENV)/.group-docs ## Build the documentation into docs/_build

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     )
     from django_secure_session.exceptions import SessionTooDeep as SessionTooDeep
     from django_secure_session.exceptions import SessionTooLarge as SessionTooLarge
+    from django_secure_session.exceptions import StoreUnavailable as StoreUnavailable
     from django_secure_session.keyring import DERIVED as DERIVED
     from django_secure_session.keyring import Passphrase as Passphrase
     from django_secure_session.signals import session_rejected as session_rejected
@@ -38,6 +39,7 @@ _HOMES = {
     "SecureSessionError": "exceptions",
     "SessionTooDeep": "exceptions",
     "SessionTooLarge": "exceptions",
+    "StoreUnavailable": "exceptions",
     "acreate_session": "tokens",
     "adecode_session": "tokens",
     "aencode_session": "tokens",

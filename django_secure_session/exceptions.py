@@ -18,7 +18,11 @@ Reason = Literal[
     "tampered",  # changed since it was sealed
     "undecodable",  # sealed with our key, but the content makes no session
     "expired",  # too old
+    "idle",  # not used for IDLE_TIMEOUT
     "future",  # issued more than a minute from now: a clock is wrong
+    "ambiguous",  # several cookies of the name, of different sessions
+    "lost",  # it points to an entry that the cache no longer has
+    "stale",  # it points to an entry that the cache has another content for
 ]
 
 
@@ -45,26 +49,23 @@ class BadToken(SecureSessionError):
 
 
 class SessionTooLarge(SecureSessionError, ValueError):
-    """The sealed session exceeds what a browser stores (RFC 6265 section 6.1).
+    """The sealed session exceeds what browsers store (RFC 6265 section 6.1).
 
-    *size* and *limit* are the bytes of the token that was made and that were allowed;
-    for a *cookie*, given by its name, the text and the attributes count that name too.
+    *what* it would be, *size* and *limit* are in bytes; those of a cookie count its
+    name too.
     """
 
     def __init__(
-        self, cookie: str | None, size: int, limit: int, key_sizes: Mapping[str, int]
+        self, what: str, size: int, limit: int, key_sizes: Mapping[str, int]
     ) -> None:
-        if cookie is not None:
-            size, limit = size + len(cookie), limit + len(cookie)
         largest = sorted(key_sizes, key=lambda key: -key_sizes[key])[:3]
         listed = ", ".join(f"{key!r} ({key_sizes[key]} bytes)" for key in largest)
-        what = "token" if cookie is None else f"cookie {cookie!r}"
         super().__init__(
             f"The session {what} would take {size} bytes and may take {limit}. Its "
             f"largest keys: {listed or 'none'}. Keep big values in the database or the "
             "cache and only their ids in the session."
         )
-        self.cookie = cookie
+        self.what = what
         self.size = size
         self.limit = limit
         self.largest_keys = largest
@@ -80,3 +81,17 @@ class SessionTooDeep(SecureSessionError, ValueError):
             "only its id here."
         )
         self.limit = limit
+
+
+class StoreUnavailable(SecureSessionError):
+    """A store that a session needs did not answer; the session itself is as it was.
+
+    ``SecureSessionMiddleware`` answers 503.
+    """
+
+    def __init__(self, cache_alias: str) -> None:
+        super().__init__(
+            f"The cache {cache_alias!r}, where large sessions are kept, can't be "
+            "reached. The request can be repeated when it is back."
+        )
+        self.cache_alias = cache_alias

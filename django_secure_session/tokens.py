@@ -1,6 +1,7 @@
 """Sessions outside a request: for WebSockets, jobs, e-mails and tests.
 
-Each function has an ``a...`` twin; neither does any I/O.
+Each function has an ``a...`` twin. There is no I/O but for sessions that the settings
+put into the cache: for those ``create_session()`` and ``decode_session()`` ask it.
 """
 
 from __future__ import annotations

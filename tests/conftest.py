@@ -1,17 +1,43 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from http.cookies import Morsel, SimpleCookie
 
 import pytest
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.http.response import HttpResponseBase
 from django.utils import timezone
+from hypothesis import settings as hypothesis_settings
+
+from tests.services import own_redis as own_redis
+from tests.services import redis_server as redis_server
 
 START = 1_800_000_000
+
+# How long an example takes says something about the machine, not about the code.
+hypothesis_settings.register_profile("untimed", deadline=None)
+hypothesis_settings.load_profile("untimed")
 
 
 @pytest.fixture
 def anyio_backend() -> str:
     """Run the async tests as Django runs: on asyncio."""
     return "asyncio"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _leave_connections_open() -> Iterator[None]:
+    """Let no request close a connection: looking at it fails a test without database.
+
+    Django's test client sees to that too, but not Django's handlers.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            BaseDatabaseWrapper, "close_if_unusable_or_obsolete", lambda self: None
+        )
+        yield
 
 
 class Clock:
@@ -33,3 +59,60 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     monkeypatch.setattr("time.time", lambda: clock.now)
     monkeypatch.setattr(timezone, "now", clock.datetime)
     return clock
+
+
+# No cookie that browsers would drop without a word (RFC 6265 section 6.1) may leave, in
+# no test. Django's test client writes no headers, so what is put on a response is
+# looked at too.
+
+COOKIE_LIMIT = 4096  # bytes of name and value
+oversized: list[str] = []  # "name: bytes" of each cookie that was too large
+
+
+def _look_at(morsel: Morsel[str]) -> None:
+    size = len(f"{morsel.key}{morsel.coded_value}".encode())
+    if size > COOKIE_LIMIT:
+        oversized.append(f"{morsel.key}: {size}")
+
+
+class WatchedCookies(SimpleCookie):
+    """The cookies of a response."""
+
+    def __setitem__(self, key, value):
+        super().__setitem__(key, value)
+        _look_at(self[key])
+
+
+@contextmanager
+def no_oversized_cookie() -> Iterator[None]:
+    """Fail at the end if a response had one. Raising at once could be swallowed."""
+    oversized.clear()
+    yield
+    found = list(oversized)
+    oversized.clear()
+    assert not found, f"Set-Cookie of more than {COOKIE_LIMIT} bytes: {found}"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _watch_every_cookie() -> Iterator[None]:
+    init, output_string = HttpResponseBase.__init__, Morsel.OutputString
+
+    def watched_init(self, *args, **kwargs):
+        init(self, *args, **kwargs)
+        self.cookies = WatchedCookies()
+
+    def watched_output_string(self, attrs=None):
+        _look_at(self)
+        return output_string(self, attrs)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(HttpResponseBase, "__init__", watched_init)
+        patch.setattr(Morsel, "OutputString", watched_output_string)
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _no_oversized_cookie(_watch_every_cookie: None) -> Iterator[None]:
+    """Hold for the whole suite; a test that sends one on purpose clears the list."""
+    with no_oversized_cookie():
+        yield

@@ -7,10 +7,12 @@ import os
 
 import pytest
 
-from django_secure_session.codec import BLOCK, Codec, Metadata
+from django_secure_session.codec import BLOCK, Codec
+from django_secure_session.codec.metadata import Metadata
 from django_secure_session.exceptions import BadToken
 from django_secure_session.keyring import Keyring, RootKey, generate_key
 from django_secure_session.serializers import CompactJSON
+from tests.sealing import decode, encode
 
 pytestmark = pytest.mark.heavy
 
@@ -20,13 +22,13 @@ CODEC = Codec(
     4087,
 )
 META = Metadata(bytes(16), 1_800_000_000, 1_800_000_000, 1_900_000_000)
-TOKEN = CODEC.encode(META, {"user": 7, "cart": [{"sku": "A-1", "qty": 2}] * 5})
+TOKEN = encode(CODEC, META, {"user": 7, "cart": [{"sku": "A-1", "qty": 2}] * 5})
 LATIN_1 = [chr(code) for code in range(256)]
 
 
 def outcome(token: str) -> str | dict:
     try:
-        _, _, data = CODEC.decode(token, now=1_800_000_001, age=10**9, absolute=None)
+        _, _, data = decode(CODEC, token, now=1_800_000_001, age=10**9, absolute=None)
         return data
     except BadToken as refusal:
         return refusal.reason
@@ -80,7 +82,7 @@ def test_every_two_swapped_characters_are_refused():
 
 
 def test_every_cut_of_two_tokens_into_one_is_refused():
-    other = CODEC.encode(META, {"user": 8, "cart": [{"sku": "B-2", "qty": 3}] * 5})
+    other = encode(CODEC, META, {"user": 8, "cart": [{"sku": "B-2", "qty": 3}] * 5})
     for cut in range(12, len(TOKEN)):
         assert outcome(TOKEN[:cut] + other[cut:]) in {"tampered", "malformed"}
 
@@ -94,7 +96,7 @@ def test_random_content_under_the_right_key_is_a_session_or_refused():
 
 
 def test_random_json_under_the_right_key_is_a_session_or_refused():
-    header = CODEC.box.open(*_sealed_parts(CODEC.encode(META, {})))[:35]
+    header = CODEC.box.open(*_sealed_parts(encode(CODEC, META, {})))[:35]
     pieces = [b"{", b"}", b"[", b"]", b'"a"', b":", b",", b"1", b"null", b"\\", b" "]
     results = set()
     for round_ in range(1_000_000):

@@ -2,150 +2,139 @@
 
 ``session_key`` is the sealed token itself, because that is what Django's
 SessionMiddleware puts into the cookie. What names a session across its tokens is
-``sid``, sealed inside. Nothing here needs a database, a cache or a thread, so each
-``a...`` method does what its twin does without a thread hop.
+``sid``, sealed inside. Where the settings put large sessions into the cache, the token
+is a sealed pointer to an entry there. Only then is there I/O, and one thread hop in an
+``a...`` method; whatever else those do, they do as their twins.
 """
 
 from __future__ import annotations
 
-import time
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.utils.crypto import constant_time_compare
 from django.utils.encoding import force_str
 
 from django_secure_session import conf
-from django_secure_session.backends.extended import ExtendedSession
-from django_secure_session.backends.reports import (
-    aannounce,
-    announce,
-    log_rejection,
-    log_undecodable,
-)
-from django_secure_session.codec import Metadata
-from django_secure_session.exceptions import BadToken, Reason
-from django_secure_session.signals import session_rejected, session_resealed
-
-#: Cookies refused for these reasons stay in the browser: another host may know the
-#: key, and a clock recovers.
-LEFT_ALONE: frozenset[Reason | None] = frozenset({"unknown_key", "future"})
+from django_secure_session.backends import spill
+from django_secure_session.backends.choice import Opened
+from django_secure_session.backends.opening import OpenedSession
+from django_secure_session.backends.reports import aannounce, announce, log_undecodable
+from django_secure_session.codec.metadata import MAX_CLOCK_SKEW, POINTER, Metadata
+from django_secure_session.exceptions import BadToken
+from django_secure_session.signals import session_resealed
 
 ENCODE_PURPOSE = "encode"
 
 # A site with a wrong key must not start; Django imports its engine at start-up.
-conf.get_config()
+conf.get_configs()
 
 
-class SessionStore(ExtendedSession):
+class Sealed(NamedTuple):
+    """What saving makes: a token, and what goes into the cache if it points there."""
+
+    token: str
+    metadata: Metadata
+    body: bytes
+    entry: spill.Entry | None
+
+
+class SessionStore(OpenedSession):
     """A session kept whole in its own cookie, encrypted and authenticated."""
-
-    # Opening
-
-    def load(self) -> dict[str, Any]:
-        """Open the token and return its data; ``{}`` for one that is refused."""
-        data, refused = self._open_session_key()
-        if refused is not None:
-            announce(session_rejected, type(self), alias=self.alias, reason=refused)
-        return data
-
-    async def aload(self) -> dict[str, Any]:
-        """See :meth:`load`."""
-        data, refused = self._open_session_key()
-        if refused is not None:
-            await aannounce(
-                session_rejected, type(self), alias=self.alias, reason=refused
-            )
-        return data
-
-    def _open_session_key(self) -> tuple[dict[str, Any], Reason | None]:
-        """Return the data of the current token, or ``{}`` and why it was refused."""
-        __traceback_hide__ = True
-        if self.session_key is None:
-            return {}, None
-        self._begin()
-        try:
-            metadata, data = self._open(self.session_key)
-        except BadToken as refusal:
-            self._session_key = None
-            self._rejection = refusal.reason
-            log_rejection(self._config.cookie_name, refusal.reason)
-            return {}, refusal.reason
-        self._rejection = None
-        stale_key = self._codec.is_stale(self.session_key)
-        self._adopt(metadata, stale_key=stale_key)
-        # One response with a cookie under the current key, and the old key can go.
-        self.modified = self.modified or stale_key
-        return data, None
-
-    def _open(self, token: str) -> tuple[Metadata, dict[str, Any]]:
-        __traceback_hide__ = True
-        metadata, _, data = self._codec.decode(
-            token,
-            now=int(time.time()),
-            age=self.get_session_cookie_age(),
-            absolute=self._config.absolute_timeout,
-        )
-        return metadata, data
-
-    def exists(self, session_key: str | None = None) -> bool:
-        """Tell whether a token opens and was not ended by this very object.
-
-        No engine without a store can know what other requests ended.
-        """
-        if session_key is None:
-            return False
-        try:
-            metadata, _ = self._open(session_key)
-        except BadToken:
-            return False
-        return metadata.sid not in self._ended
-
-    async def aexists(self, session_key: str | None = None) -> bool:
-        """See :meth:`exists`."""
-        return self.exists(session_key)
 
     # Sealing
 
     def save(self, must_create: bool = False) -> None:
         """Seal the session into a new ``session_key``.
 
-        Raise SessionTooLarge, SessionTooDeep, or what the serializer raises.
+        Raise SessionTooLarge, SessionTooDeep, or what the serializer raises, and
+        StoreUnavailable; then the session is as it was.
         """
         self._loaded()
-        if self._seal():
+        sealed = self._seal()
+        if change := self._cache_change(sealed):
+            self._reach(spill.replace, *change)
+        if self._become(sealed):
             announce(session_resealed, type(self), alias=self.alias, sid=self.sid)
 
     async def asave(self, must_create: bool = False) -> None:
         """See :meth:`save`."""
         await self._aloaded()
-        if self._seal():
+        sealed = self._seal()
+        if change := self._cache_change(sealed):
+            await self._areach(spill.replace, *change)
+        if self._become(sealed):
             await aannounce(
                 session_resealed, type(self), alias=self.alias, sid=self.sid
             )
 
-    def _seal(self) -> bool:
-        """Seal the loaded session; tell whether a fallback key had sealed it before."""
+    def _seal(self) -> Sealed:
         __traceback_hide__ = True
         metadata = self._next_metadata()
-        self._session_key = self._encode(metadata, self.purpose)
-        resealed = self._stale_key
-        self._adopt(metadata)
+        body = self._codec.dump(self._loaded())
+        token = self._codec.seal(metadata, body)
+        entry = None
+        if self._spills(token):
+            entry = self._new_entry(metadata, body)
+            pointing = metadata._replace(flags=metadata.flags | POINTER)
+            token = self._codec.seal(pointing, entry.pointer)
+        self._refuse_large(token, self.purpose)
+        return Sealed(token, metadata, body, entry)
+
+    def _spills(self, token: str) -> bool:
+        """Tell whether a token's content goes into the cache."""
+        config = self._config
+        if config.placement != "spill" or self.purpose != conf.SESSION_PURPOSE:
+            return False
+        return len(token) + len(config.cookie_name) > config.spill_above
+
+    def _new_entry(self, metadata: Metadata, body: bytes) -> spill.Entry:
+        codec = conf.get_codec(self.alias, conf.SPILL_PURPOSE)
+        content = codec.seal_bytes(metadata, body)
+        if len(content) > conf.SPILL_LIMIT:
+            raise self._too_large("cache entry", len(content), conf.SPILL_LIMIT)
+        return spill.new_entry(content)
+
+    def _cache_change(
+        self, sealed: Sealed
+    ) -> tuple[spill.Entry | None, int, tuple[bytes, ...]] | None:
+        """Return the new entry, the seconds it is kept, and the names of old ones."""
+        old = self._old_entries() if self._is_final() else ()
+        if not sealed.entry and not old:
+            return None
+        seconds = sealed.metadata.expires - sealed.metadata.issued
+        return sealed.entry, seconds + MAX_CLOCK_SKEW, old
+
+    def _old_entries(self) -> tuple[bytes, ...]:
+        current = (self._entry_name,) if self._entry_name else ()
+        return (*self._superseded, *current)
+
+    def _become(self, sealed: Sealed) -> bool:
+        """Be what was sealed; tell whether a fallback key had sealed it before."""
+        self._session_key = sealed.token
+        self._adopt(sealed.metadata, sealed.body)
+        self._superseded = () if self._is_final() else self._old_entries()
+        self._entry_name = sealed.entry.name if sealed.entry else None
         self.modified = self._sealed_here = True
+        resealed, self._stale_key = self._stale_key, False
         return resealed
 
     # Beginning and ending
 
     def create(self) -> None:
         """Begin a new session with whatever data is loaded, and seal it."""
-        if not hasattr(self, "_session_cache"):
-            self._session_cache: dict[str, Any] = {}
-        self._end_sid()
-        self._begin()
+        self._begin_anew()
         self.save()
 
     async def acreate(self) -> None:
         """See :meth:`create`."""
-        self.create()
+        self._begin_anew()
+        await self.asave()
+
+    def _begin_anew(self) -> None:
+        if not hasattr(self, "_session_cache"):
+            self._session_cache: dict[str, Any] = {}
+        self._end_sid()
+        self._begin()
 
     def cycle_key(self) -> None:
         """Give the session a new sid and seal it at once; the data stays.
@@ -171,26 +160,40 @@ class SessionStore(ExtendedSession):
     def delete(self, session_key: str | None = None) -> None:
         """Drop this session and its data, or end another one named by its token."""
         self._loaded()
-        sid = self._sid if session_key is None else self._sid_of(session_key)
-        if sid:
-            self._ended.add(sid)
-        if session_key is None or (sid and constant_time_compare(sid, self._sid)):
-            self._begin()
-            self._session_cache = {}
-            self._session_key = None
-            self.modified = True
+        sid, entries = self._named(session_key)
+        if entries:
+            self._reach(spill.remove, entries)
+        self._end(sid, itself=session_key is None)
 
     async def adelete(self, session_key: str | None = None) -> None:
         """See :meth:`delete`."""
         await self._aloaded()
-        self.delete(session_key)
+        sid, entries = self._named(session_key)
+        if entries:
+            await self._areach(spill.remove, entries)
+        self._end(sid, itself=session_key is None)
 
-    def _sid_of(self, token: str) -> bytes:
+    def _named(self, token: str | None) -> tuple[bytes, set[bytes]]:
+        """Return sid and cache entries of the session with a token, None for this."""
+        if token is None:
+            return self._sid, set(self._old_entries())
         try:
-            metadata, _, _ = self._codec.unseal(token)
+            metadata, _, body = self._codec.unseal(token)
+            name = Opened(token, metadata, body).entry_name()
         except BadToken:
-            return b""
-        return metadata.sid
+            return b"", set()
+        ours = self._old_entries() if metadata.sid == self._sid else ()
+        return metadata.sid, {*ours, *([name] if name else [])}
+
+    def _end(self, sid: bytes, *, itself: bool) -> None:
+        if sid:
+            self._ended |= {sid}
+        if itself or (sid and constant_time_compare(sid, self._sid)):
+            self._begin()
+            self._session_cache = {}
+            self._session_key = self._entry_name = None
+            self._superseded = ()
+            self.modified = self._was_ended = True
 
     async def aflush(self) -> None:
         """End the session: no data, no sid, and the cookie will be deleted."""
@@ -205,12 +208,6 @@ class SessionStore(ExtendedSession):
     async def aclear_expired(cls) -> None:
         """See :meth:`clear_expired`."""
 
-    def is_empty(self) -> bool:
-        """Tell Django's middleware whether to delete the cookie."""
-        if not self.modified and self._rejection in LEFT_ALONE:
-            return False
-        return super().is_empty()
-
     # For other storage than the cookie
 
     def encode(self, session_dict: dict[str, Any]) -> str:
@@ -224,7 +221,8 @@ class SessionStore(ExtendedSession):
         """Open what :meth:`encode` returned; ``{}`` and a warning for anything else."""
         other = type(self)(alias=self.alias, purpose=ENCODE_PURPOSE)
         try:
-            return other._open(force_str(session_data, errors="replace"))[1]
+            opened = other._open(force_str(session_data, errors="replace"))
+            return other._codec.read_body(opened.body)
         except BadToken:
             log_undecodable()
             return {}

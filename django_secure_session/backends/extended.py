@@ -3,18 +3,33 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from typing import Any
 
 from django_secure_session import conf
-from django_secure_session.backends.sealed import SealedSession
-from django_secure_session.codec import Metadata
+from django_secure_session.backends.timed import TimedSession
 from django_secure_session.exceptions import SessionTooLarge
 
 
-class ExtendedSession(SealedSession):
+class ExtendedSession(TimedSession):
     """Members that work in every engine of sealed sessions, each with its twin."""
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._loaded())
+
+    def __len__(self) -> int:
+        return len(self._loaded())
+
+    def __bool__(self) -> bool:
+        """Be what a session is in this version of Django: always true before 6.1."""
+        self.accessed = True
+        return getattr(super(), "__bool__", lambda: True)()
+
+    async def adelete_test_cookie(self) -> None:
+        """Do as its twin; Django's own forgets to mark the session as modified."""
+        await self._aloaded()
+        self.delete_test_cookie()
 
     def touch(self) -> None:
         """Send the cookie again with a fresh age and the same data."""
@@ -51,10 +66,9 @@ class ExtendedSession(SealedSession):
     def is_saved(self) -> bool:
         """Tell whether the token holds the data exactly as it is now."""
         data = self._loaded()
-        if self.session_key is None:
+        if self._session_key is None:
             return False
-        _, _, sealed_body = self._codec.unseal(self.session_key)
-        return self._codec.body(data) == sealed_body
+        return self._codec.dump(data) == self._sealed_body
 
     async def ais_saved(self) -> bool:
         """See :meth:`is_saved`."""
@@ -66,7 +80,8 @@ class ExtendedSession(SealedSession):
 
         Unlike ``modified`` this sees changes inside nested values.
         """
-        nothing_to_keep = self.session_key is None and not self._loaded()
+        data = self._loaded()
+        nothing_to_keep = self._session_key is None and not data
         return not nothing_to_keep and not self.is_saved()
 
     async def ais_modified(self) -> bool:
@@ -100,7 +115,10 @@ class ExtendedSession(SealedSession):
         With *max_age*, in seconds, it lives that long, not what the session would.
         """
         self._loaded()
-        return self._encode(self._next_metadata(max_age), purpose)
+        codec = conf.get_codec(self.alias, purpose)
+        token = codec.seal(self._next_metadata(max_age), codec.dump(self._loaded()))
+        self._refuse_large(token, purpose)
+        return token
 
     async def aseal(
         self, *, purpose: str, max_age: float | timedelta | None = None
@@ -109,17 +127,23 @@ class ExtendedSession(SealedSession):
         await self._aloaded()
         return self.seal(purpose=purpose, max_age=max_age)
 
-    def _encode(self, metadata: Metadata, purpose: str) -> str:
-        __traceback_hide__ = True
-        codec = conf.get_codec(self.alias, purpose)
-        token = codec.encode(metadata, self._loaded())
-        if len(token) > codec.limit:
-            cookie = (
-                self._config.cookie_name if purpose == conf.SESSION_PURPOSE else None
-            )
-            raise SessionTooLarge(cookie, len(token), codec.limit, self._key_sizes())
-        return token
+    def _cookie_capacity(self) -> int:
+        """Return the characters that a token in the cookie may have."""
+        return self._config.capacity(in_chunks=False)
 
-    def _key_sizes(self) -> dict[str, int]:
+    def _refuse_large(self, token: str, purpose: str) -> None:
+        in_cookie = purpose == conf.SESSION_PURPOSE
+        codec = conf.get_codec(self.alias, purpose)
+        limit = self._cookie_capacity() if in_cookie else codec.limit
+        if len(token) <= limit:
+            return
+        if not in_cookie:
+            raise self._too_large("token", len(token), limit)
+        name = self._config.cookie_name
+        size, limit = len(name) + len(token), len(name) + limit
+        raise self._too_large(f"cookie {name!r}", size, limit)
+
+    def _too_large(self, what: str, size: int, limit: int) -> SessionTooLarge:
         data = self._loaded()
-        return {str(key): len(self._codec.body({key: data[key]})) for key in data}
+        sizes = {str(key): len(self._codec.dump({key: data[key]})) for key in data}
+        return SessionTooLarge(what, size, limit, sizes)

@@ -10,7 +10,11 @@ from typing import Any
 
 from django.dispatch import Signal
 
-from django_secure_session.exceptions import Reason
+from django_secure_session.exceptions import (
+    Reason,
+    SessionTooLarge,
+    StoreUnavailable,
+)
 
 logger = logging.getLogger("django_secure_session")
 
@@ -20,7 +24,10 @@ _LEVELS: dict[Reason, int] = {
     "tampered": logging.WARNING,
     "undecodable": logging.WARNING,
     "future": logging.WARNING,
+    "ambiguous": logging.WARNING,
+    "stale": logging.WARNING,
     "expired": logging.DEBUG,
+    "idle": logging.DEBUG,
 }
 
 
@@ -28,6 +35,16 @@ def log_rejection(cookie_name: str, reason: Reason) -> None:
     """Log that a cookie was refused."""
     level = _LEVELS.get(reason, logging.INFO)
     logger.log(level, "Refused the session cookie %r: %s", cookie_name, reason)
+
+
+def log_unavailable(error: StoreUnavailable) -> None:
+    """Log that a store did not answer, with what it said."""
+    logger.error("%s", error, exc_info=error.__cause__)
+
+
+def log_too_large(cookie_name: str, error: SessionTooLarge) -> None:
+    """Log that a session which nobody changed could not be sealed anew."""
+    logger.warning("Kept the session cookie %r as it was: %s", cookie_name, error)
 
 
 def log_undecodable() -> None:

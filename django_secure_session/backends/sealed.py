@@ -1,20 +1,19 @@
-"""What the seal holds of a session beside its data: identity and lifetime."""
+"""What the seal holds of a session beside its data: its identity."""
 
 from __future__ import annotations
 
 import base64
 import secrets
-import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any
 
 from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends.base import SessionBase
-from django.utils import timezone
 
 from django_secure_session import conf
-from django_secure_session.backends.expiry import clamp, expiry_at
-from django_secure_session.codec import FIXED_DATE, Codec, Metadata
+from django_secure_session.codec import Codec
+from django_secure_session.codec.metadata import Metadata
 from django_secure_session.exceptions import Reason
 
 SID_BYTES = 16
@@ -34,31 +33,48 @@ class SealedSession(SessionBase):
         alias: str = conf.DEFAULT_ALIAS,
         purpose: str = conf.SESSION_PURPOSE,
     ) -> None:
-        super().__init__(session_key)
+        # As in SessionBase.__init__, but for the serializer. Looking that up is half of
+        # what it costs to make a session, and these leave it to their codec.
+        self._session_key = session_key
+        self.accessed = self.modified = False
         self.alias = alias
         self.purpose = purpose
+        self._config = conf.get_config(alias)
         # Django drops keys under eight characters, so load() will not see those.
-        dropped = session_key is not None and self.session_key is None
-        self._rejection: Reason | None = "malformed" if dropped else None
-        #: Sids that this object ended; what other objects end it can't know.
-        self._ended: set[bytes] = set()
-        #: Whether ``session_key`` is a token that this object sealed.
-        self._sealed_here = False
-        self._begin()
+        if session_key is not None and self._session_key is None:
+            self._rejection = "malformed"
+
+    # What a session is that no token holds yet; a store is made for each request, so
+    # it costs nothing until something is written.
+    _sid = b""
+    _created: int | None = None
+    _sealed: Metadata | None = None
+    _sealed_body = b""
+    _stale_key = False
+    #: Whether ``session_key`` is a token that this object sealed.
+    _sealed_here = False
+    #: Sids that this object ended; what other objects end it can't know.
+    _ended: frozenset[bytes] = frozenset()
+    _rejection: Reason | None = None
 
     def _begin(self) -> None:
         """Become a session that no token holds yet. The data is the caller's affair."""
         self._sid = b""
-        self._created: int | None = None
-        self._sealed: Metadata | None = None
-        self._stale_key = False
+        self._created = self._sealed = None
+        self._sealed_body = b""
+        self._stale_key = self._sealed_here = False
 
-    def _adopt(self, metadata: Metadata, *, stale_key: bool = False) -> None:
-        """Become the session that a token with this metadata holds."""
+    def _adopt(self, metadata: Metadata, body: bytes) -> None:
+        """Become the session that a token with this metadata and body holds."""
         self._sid = metadata.sid
         self._created = metadata.created
         self._sealed = metadata
-        self._stale_key = stale_key
+        self._sealed_body = body
+
+    @property
+    def serializer(self) -> Any:
+        """The class that SESSION_SERIALIZER names, as every Django session has it."""
+        return conf.serializer_class()
 
     # Django documents no name for "the data, loaded if need be"; its own engines use
     # these two, and so does this one, here only.
@@ -71,11 +87,7 @@ class SealedSession(SessionBase):
         data: dict[str, Any] = await self._aget_session()  # type: ignore[attr-defined]
         return data
 
-    @property
-    def _config(self) -> conf.SessionConfig:
-        return conf.get_config(self.alias)
-
-    @property
+    @cached_property
     def _codec(self) -> Codec:
         return conf.get_codec(self.alias, self.purpose)
 
@@ -93,9 +105,16 @@ class SealedSession(SessionBase):
 
     def _end_sid(self) -> None:
         if self._sid:
-            self._ended.add(self._sid)
+            self._ended |= {self._sid}
 
-    # Identity and times
+    # Identity
+
+    @property
+    def session_key(self) -> str | None:
+        """The sealed session, which is the cookie's value; None before a first save."""
+        self.accessed = True  # so a response made from it is told to vary
+        key: str | None = self._session_key
+        return key
 
     @property
     def sid(self) -> str:
@@ -110,22 +129,13 @@ class SealedSession(SessionBase):
     def created_at(self) -> datetime | None:
         """When the session began, or None if it was never saved."""
         self._loaded()
-        return None if self._created is None else _utc(self._created)
+        return None if self._created is None else utc(self._created)
 
     @property
     def issued_at(self) -> datetime | None:
         """When the session was last saved, or None."""
         self._loaded()
-        return None if self._sealed is None else _utc(self._sealed.issued)
-
-    @property
-    def expires_at(self) -> datetime | None:
-        """When the session dies unless it is saved again, or None if never saved."""
-        self._loaded()
-        if self._sealed is None:
-            return None
-        absolute = self._config.absolute_timeout
-        return _utc(self._sealed.deadline(self.get_session_cookie_age(), absolute))
+        return None if self._sealed is None else utc(self._sealed.issued)
 
     @property
     def rejection(self) -> Reason | None:
@@ -148,66 +158,10 @@ class SealedSession(SessionBase):
         await self._aloaded()
         return self.issued_at
 
-    async def aexpires_at(self) -> datetime | None:
-        """See :attr:`expires_at`."""
-        await self._aloaded()
-        return self.expires_at
-
     async def arejection(self) -> Reason | None:
         """See :attr:`rejection`."""
         await self._aloaded()
         return self.rejection
-
-    # Lifetime. Django's four methods, held to ABSOLUTE_TIMEOUT; called with arguments
-    # they are pure functions of those, as in Django.
-
-    def _next_metadata(self, max_age: float | timedelta | None = None) -> Metadata:
-        """Return what to seal now beside the data."""
-        custom = self._loaded().get("_session_expiry")
-        now = int(time.time())
-        # A clock that stepped back must not make a session older than its beginning.
-        created = now if self._created is None else min(self._created, now)
-        expires, age, flags = expiry_at(
-            now,
-            custom,
-            cookie_age=self.get_session_cookie_age(),
-            at_browser_close=self.get_expire_at_browser_close(),
-        )
-        if isinstance(max_age, timedelta):
-            max_age = max_age.total_seconds()
-        if max_age is not None:
-            expires, age, flags = clamp(now + max_age), 0, FIXED_DATE
-        absolute = self._config.absolute_timeout
-        if absolute is not None:
-            expires = min(expires, clamp(created + absolute))
-        return Metadata(self._sid_bytes(), created, clamp(now), expires, age, flags)
-
-    def get_expiry_age(self, **kwargs: Any) -> int:
-        """Return the seconds until the session dies if it is saved now."""
-        if kwargs:
-            return super().get_expiry_age(**kwargs)
-        metadata = self._next_metadata()
-        return metadata.expires - metadata.issued
-
-    def get_expiry_date(self, **kwargs: Any) -> datetime:
-        """Return when the session dies if it is saved now."""
-        date = super().get_expiry_date(**kwargs)
-        if kwargs:
-            return date
-        # Naive with USE_TZ = False, as Django's is.
-        zone = None if timezone.is_naive(date) else UTC
-        expires = self._next_metadata().expires
-        return min(date, datetime.fromtimestamp(expires, zone))
-
-    async def aget_expiry_age(self, **kwargs: Any) -> int:
-        """See :meth:`get_expiry_age`."""
-        await self._aloaded()
-        return self.get_expiry_age(**kwargs)
-
-    async def aget_expiry_date(self, **kwargs: Any) -> datetime:
-        """See :meth:`get_expiry_date`."""
-        await self._aloaded()
-        return self.get_expiry_date(**kwargs)
 
 
 def sid_text(sid: bytes) -> str:
@@ -215,5 +169,6 @@ def sid_text(sid: bytes) -> str:
     return base64.urlsafe_b64encode(sid)[:22].decode()
 
 
-def _utc(seconds: int) -> datetime:
+def utc(seconds: int) -> datetime:
+    """Return Unix seconds as a date."""
     return datetime.fromtimestamp(seconds, UTC)

@@ -11,16 +11,19 @@ from typing import Any
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from django_secure_session import conf
-from django_secure_session.backends.sealed import SealedSession, sid_text
-from django_secure_session.codec import (
+from django_secure_session import conf, cookies
+from django_secure_session.backends import spill
+from django_secure_session.backends.choice import Opened
+from django_secure_session.backends.sealed import sid_text
+from django_secure_session.codec import Codec
+from django_secure_session.codec.metadata import (
     ENDS_WITH_BROWSER,
-    Codec,
+    Lifetime,
     Metadata,
     check_times,
-    read_prefix,
 )
-from django_secure_session.exceptions import BadToken, Reason
+from django_secure_session.codec.text import read_prefix
+from django_secure_session.exceptions import BadToken, Reason, StoreUnavailable
 
 STDIN = "-"
 
@@ -36,7 +39,12 @@ ADVICE: dict[Reason, str] = {
     "by other software with our key, or with another SESSION_SERIALIZER.",
     "expired": "It is too old: see its times above, SESSION_COOKIE_AGE and "
     "ABSOLUTE_TIMEOUT.",
+    "idle": "It was not used for IDLE_TIMEOUT: see its times above.",
     "future": "It was issued more than a minute from now: compare the hosts' clocks.",
+    "ambiguous": "Another cookie of the name holds another session.",
+    "lost": "It points to an entry that the cache dropped, or that log-out deleted: "
+    "compare CACHE_ALIAS of both hosts, and see how full the cache is.",
+    "stale": "It points to an entry of the cache that something else has overwritten.",
 }
 
 
@@ -73,18 +81,16 @@ class Command(BaseCommand):
         store = SessionStore(alias=options["session"], purpose=options["purpose"])
         token = _clean(_given(options["token"]), config.cookie_name)
         codec = conf.get_codec(options["session"], options["purpose"])
-        self._line("bytes", f"{len(token)} of at most {codec.limit}")
+        self._line("bytes", f"{len(token)} of at most {_limit(config, store.purpose)}")
         try:
             self._prefix(codec, token)
             metadata, _, body = codec.unseal(token)
-            self._metadata(metadata, store, config.absolute_timeout)
+            self._metadata(metadata, store.lifetime())
+            body = self._followed(config, Opened(token, metadata, body))
             self._body(codec, body, reveal=options["reveal"])
-            check_times(
-                metadata,
-                int(time.time()),
-                store.get_session_cookie_age(),
-                config.absolute_timeout,
-            )
+            check_times(metadata, int(time.time()), store.lifetime())
+        except StoreUnavailable as error:
+            raise CommandError(str(error)) from None
         except BadToken as refusal:
             raise CommandError(
                 f"Refused as {refusal.reason}. {ADVICE[refusal.reason]}"
@@ -99,24 +105,38 @@ class Command(BaseCommand):
         self._line("version", version)
         self._line("key id", f"{key_id.hex()}, {codec.box.label(key_id) or 'unknown'}")
 
-    def _metadata(
-        self, metadata: Metadata, store: SealedSession, absolute: int | None
-    ) -> None:
-        deadline = metadata.deadline(store.get_session_cookie_age(), absolute)
+    def _metadata(self, metadata: Metadata, lifetime: Lifetime) -> None:
+        deadline = metadata.deadline(lifetime)
         ends = " or with the browser" if metadata.flags & ENDS_WITH_BROWSER else ""
         self._line("sid", sid_text(metadata.sid))
         self._line("created", _time(metadata.created))
         self._line("issued", _time(metadata.issued))
         self._line("expires", _time(deadline) + ends)
 
+    def _followed(self, config: conf.SessionConfig, opened: Opened) -> bytes:
+        """Return the body, from the cache if the token points there."""
+        name = opened.entry_name()
+        if name is None:
+            return opened.body
+        self._line("stored", f"in the cache {config.cache_alias!r}")
+        found = spill.fetch(config.cache_alias, name)
+        content = spill.verified(opened.body, found)
+        return config.codec(conf.SPILL_PURPOSE).unseal_bytes(content)[2]
+
     def _body(self, codec: Codec, body: bytes, *, reveal: bool) -> None:
         data = codec.read_body(body)
         self._line("data", f"{len(body)} bytes, {len(data)} keys")
         for key, value in data.items():
-            size = len(codec.body({key: value}))
+            size = len(codec.dump({key: value}))
             self._line(
                 "", f"{key!r} {value!r}" if reveal else f"{key!r} ({size} bytes)"
             )
+
+
+def _limit(config: conf.SessionConfig, purpose: str) -> int:
+    if purpose != conf.SESSION_PURPOSE:
+        return conf.TOKEN_LIMIT
+    return config.capacity(in_chunks=config.placement == "chunked")
 
 
 def _given(token: str) -> str:
@@ -129,9 +149,11 @@ def _given(token: str) -> str:
 
 
 def _clean(given: str, cookie_name: str) -> str:
-    """Accept what people copy: white space, quotes, ``name=value;``."""
+    """Accept what people copy: white space, quotes, ``name=value;``, a whole header."""
     around = string.whitespace + "\"';"
-    return given.strip(around).removeprefix(f"{cookie_name}=").strip(around)
+    text = given.strip(around).removeprefix("Cookie:")
+    found = cookies.tokens(text, cookie_name)
+    return (found[0] if found else text).strip(around)
 
 
 def _time(seconds: int) -> str:

@@ -1,0 +1,221 @@
+"""The session middleware: cookies in, sessions on the request, cookies out.
+
+It takes the place of Django's in MIDDLEWARE and needs no thread of its own: an async
+request stays in its event loop, unless a session is in the cache.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, cast
+
+from django.contrib.sessions.middleware import SessionMiddleware
+from django.core.exceptions import DisallowedHost, ImproperlyConfigured
+from django.http import HttpRequest, HttpResponse
+from django.http.request import split_domain_port
+from django.http.response import HttpResponseBase
+from django.utils.encoding import escape_uri_path
+
+from django_secure_session import chunks, conf, cookies
+from django_secure_session.backends.encrypted_cookies import SessionStore
+from django_secure_session.backends.exchange import CookieChange
+from django_secure_session.exceptions import StoreUnavailable
+
+RETRY_AFTER = 5  # seconds that a client is told to wait for a store that is down
+
+
+class SecureSessionMiddleware(SessionMiddleware):
+    """Gives each request its sessions and each response their cookies."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
+        super().__init__(get_response)
+        self._needs_thread = self._is_sync_subclass()
+        self._session_class = cast(type[SessionStore], self.SessionStore)
+        if not issubclass(self._session_class, SessionStore):
+            raise ImproperlyConfigured(
+                f"SecureSessionMiddleware can't work with SESSION_ENGINE "
+                f'"{conf.engine_path()}". Set it to '
+                '"django_secure_session.backends.encrypted_cookies".'
+            )
+
+    def __call__(
+        self, request: HttpRequest
+    ) -> HttpResponseBase | Awaitable[HttpResponseBase]:
+        """Answer a request; where the chain is async, return an awaitable."""
+        if self.async_mode:
+            return self.__acall__(request)
+        try:
+            response = self.process_request(request) or self.get_response(request)
+        except StoreUnavailable:  # raised by the site's own page for a 500
+            return _unavailable()
+        return self.process_response(request, cast(HttpResponseBase, response))
+
+    async def __acall__(self, request: HttpRequest) -> HttpResponseBase:
+        """See :meth:`__call__`."""
+        if self._needs_thread:
+            return await super().__acall__(request)
+        response = self.process_request(request)
+        if response is None:
+            get_response = cast(Callable[..., Awaitable[Any]], self.get_response)
+            try:
+                response = await get_response(request)
+            except StoreUnavailable:
+                return _unavailable()
+        return await self.aprocess_response(request, response)
+
+    @classmethod
+    def _is_sync_subclass(cls) -> bool:
+        """Tell whether a subclass does what may not run in the event loop.
+
+        Django's own way calls it in a thread.
+        """
+        ours = SecureSessionMiddleware
+        return cls.aprocess_response is ours.aprocess_response and (
+            cls.process_request is not ours.process_request
+            or cls.process_response is not ours.process_response
+        )
+
+    # Request
+
+    def process_request(  # type: ignore[override]
+        self, request: HttpRequest
+    ) -> HttpResponse | None:
+        """Put the sessions on the request; answer one with too much of a header."""
+        header = cookies.received(request)
+        if header is None:
+            return _too_large()
+        for config in conf.get_configs().values():
+            session = self._open(config, header)
+            setattr(request, config.attribute, session)
+            if request.path_info.startswith(config.url_prefixes):
+                request.session = session
+        return None
+
+    def _open(self, config: conf.SessionConfig, header: str) -> SessionStore:
+        tokens = cookies.tokens(header, config.cookie.name)
+        # Of several any will do until they are opened, but for one that Django drops.
+        token = tokens[0] if len(tokens) == 1 else max(tokens, key=len, default=None)
+        session = self._session_class(token, alias=config.alias)
+        session.accept(tokens)
+        return session
+
+    # Response
+
+    def process_response(  # type: ignore[override]
+        self, request: HttpRequest, response: HttpResponseBase
+    ) -> HttpResponseBase:
+        """Save what changed and tell the browser."""
+        sessions = self._sessions(request)
+        try:
+            if response.status_code < 500:
+                for session in sessions:
+                    session.save_for_response()
+        except StoreUnavailable:
+            return _unavailable()
+        return _finish(request, response, sessions)
+
+    async def aprocess_response(
+        self, request: HttpRequest, response: HttpResponseBase
+    ) -> HttpResponseBase:
+        """See :meth:`process_response`."""
+        sessions = self._sessions(request)
+        try:
+            if response.status_code < 500:
+                for session in sessions:
+                    await session.asave_for_response()
+        except StoreUnavailable:
+            return _unavailable()
+        return _finish(request, response, sessions)
+
+    def process_exception(
+        self, request: HttpRequest, exception: Exception
+    ) -> HttpResponse | None:
+        """Answer 503 for a view that needed a session whose store is down."""
+        return _unavailable() if isinstance(exception, StoreUnavailable) else None
+
+    def _sessions(self, request: HttpRequest) -> list[SessionStore]:
+        """Return the sessions on the request; a view may have put others there."""
+        sessions: list[SessionStore] = []
+        for config in conf.get_configs().values():
+            session = getattr(request, config.attribute, None)
+            # Below a URL_PREFIX one session is there under two names.
+            if isinstance(session, SessionStore) and session not in sessions:
+                sessions.append(session)
+                if not session.has_accepted():
+                    header = cookies.received(request) or ""
+                    session.accept(cookies.tokens(header, config.cookie.name))
+        return sessions
+
+
+def _finish(
+    request: HttpRequest, response: HttpResponseBase, sessions: list[SessionStore]
+) -> HttpResponseBase:
+    """Return the response with the cookies and headers that the sessions need."""
+    # Outside a view Django has made an error page of StoreUnavailable by now, and other
+    # middleware has put its cookies on ours.
+    if response.status_code in (500, 503) and any(s.unavailable for s in sessions):
+        return _unavailable()
+    for session in sessions:
+        change = session.cookie_change()
+        if change and (change.token is None or response.status_code < 500):
+            _tell_browser(request, response, change)
+        elif session.accessed:
+            cookies.vary(response)
+    return response
+
+
+def _tell_browser(
+    request: HttpRequest, response: HttpResponseBase, change: CookieChange
+) -> None:
+    """Send the token, if any, and delete what else came under the cookie's name."""
+    token, attributes, max_age, reach = change
+    sent = chunks.split(attributes.name, token) if token else {}
+    header = cookies.received(request) or ""
+    leftovers = cookies.names_of(header, attributes.name) - sent.keys()
+    cookies.vary(response)
+    if not sent and not leftovers:
+        return
+    secure = request.is_secure() if attributes.secure == "auto" else attributes.secure
+    if reach != "none":
+        path = escape_uri_path(request.path)  # what browsers compare, and no ";" in it
+        above = cookies.paths_above(path) if reach == "all" else "/"
+        cookies.expire_elsewhere(
+            response,
+            sorted(leftovers | sent.keys()),
+            _host(request),
+            [attributes.path, *above],
+            attributes,
+            secure=secure,
+        )
+    cookies.expire(response, leftovers, attributes, secure=secure)
+    cookies.send(response, sent, attributes, max_age=max_age, secure=secure)
+    cookies.forbid_caching(response)
+
+
+def _host(request: HttpRequest) -> str:
+    try:
+        return split_domain_port(request.get_host())[0]
+    except DisallowedHost:
+        return ""
+
+
+def _too_large() -> HttpResponse:
+    """Answer a header that nothing further in shall parse (RFC 6585 section 5)."""
+    return HttpResponse(
+        "The Cookie header is too large. Delete the cookies of this site.\n",
+        status=431,
+        headers={"Content-Type": "text/plain", "Cache-Control": "no-store"},
+    )
+
+
+def _unavailable() -> HttpResponse:
+    """Answer without a word on cookies: the session is there when the store is."""
+    return HttpResponse(
+        "Sessions can't be read at the moment. Try again soon.\n",
+        status=503,
+        headers={
+            "Content-Type": "text/plain",
+            "Cache-Control": "no-store",
+            "Retry-After": str(RETRY_AFTER),
+        },
+    )
