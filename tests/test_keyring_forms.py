@@ -156,6 +156,57 @@ def test_a_file_with_several_lines_is_several_keys_in_that_order(newline, tmp_pa
     assert [root.label for root in roots] == [f"{WHERE} line {n}" for n in (2, 4, 6)]
 
 
+@pytest.mark.parametrize(
+    "comment",
+    [b"# staged 2027-01-15T08:00:00Z", b"#", b"\t # indented", "# Schlüssel".encode()],
+)
+def test_comments_and_blank_lines_in_a_file_are_skipped(comment, tmp_path):
+    keys = [generate_key() for _ in range(2)]
+    lines = [comment, keys[0].hex().encode(), b"", comment, keys[1].hex().encode()]
+    path = tmp_path / "session.keys"
+    path.write_bytes(b"\n".join([*lines, comment]))
+
+    roots = root_keys(path, WHERE)
+
+    assert [root.secret for root in roots] == keys
+    assert [root.label for root in roots] == [f"{WHERE} line {n}" for n in (2, 5)]
+
+
+def test_a_key_in_a_comment_is_no_key(tmp_path):
+    path = tmp_path / "session.keys"
+    path.write_text(f"# {generate_key().hex()}\n#{generate_key().hex()}\n")
+
+    with pytest.raises(InvalidKey, match="is empty or has no key"):
+        root_keys(path, WHERE)
+
+
+def test_a_comment_has_a_line_of_its_own(tmp_path):
+    key = generate_key()
+    path = tmp_path / "session.keys"
+    path.write_text(f"{key.hex()}  # since May\n")
+
+    with pytest.raises(InvalidKey, match="has characters that neither") as caught:
+        root_keys(path, WHERE)
+
+    assert leaks(texts_of(caught.value), key) == set()
+
+
+def test_a_raw_key_may_begin_like_a_comment(tmp_path):
+    key = b"#" + generate_key()[:31]
+    path = tmp_path / "session.key"
+    path.write_bytes(key)
+
+    assert secrets_of(path) == [key]
+
+
+def test_a_guessable_key_in_a_file_names_its_line(tmp_path):
+    path = tmp_path / "session.keys"
+    path.write_text(f"# old\n{generate_key().hex()}\n{bytes(32).hex()}\n")
+
+    with pytest.raises(InvalidKey, match='KEY"] line 3 repeats itself'):
+        root_keys(path, WHERE)
+
+
 def test_a_problem_in_a_file_names_the_line(tmp_path):
     path = tmp_path / "session.keys"
     path.write_text(f"{generate_key().hex()}\n\n{generate_key().hex()[:-1]}\n")

@@ -31,12 +31,16 @@ def root_keys(value: object, where: str) -> list[RootKey]:
         case str():
             roots = [RootKey(_decode_text(value, where), where)]
         case Path():
-            roots = _from_file(value, where)
+            return keys_in_file(read_key_file(value, where), where)
         case _:
             raise InvalidKey(
                 f"{where} is a {type(value).__name__}; a key is 32 bytes, a base64 or "
                 f"hex text, a pathlib.Path or a Passphrase. {WAY_OUT}"
             )
+    return _not_guessable(roots)
+
+
+def _not_guessable(roots: list[RootKey]) -> list[RootKey]:
     for root in roots:
         refuse_guessable(root)
     return roots
@@ -95,26 +99,43 @@ def _text_problem(text: str) -> str:
     )
 
 
-def _from_file(path: Path, where: str) -> list[RootKey]:
-    """Read a raw 32-byte file, or a text file with one key per line."""
-    content = _read_file(path, where)
+def keys_in_file(content: bytes, where: str) -> list[RootKey]:
+    """Return the keys in a file's content: 32 raw bytes, or text with one per line.
+
+    Raise InvalidKey.
+    """
     if len(content) == KEY_BYTES:
-        return [RootKey(content, where)]
+        return _not_guessable([RootKey(content, where)])
     try:
-        lines = content.decode("ascii").splitlines()
+        lines = _key_lines(content)
     except UnicodeDecodeError:
         raise InvalidKey(
             f"The file in {where} has {len(content)} bytes that are not text; a raw "
             f"key file has exactly {KEY_BYTES}. {WAY_OUT}"
         ) from None
-    numbered = [(i, line) for i, line in enumerate(lines, 1) if line.strip()]
-    if not numbered:
-        raise InvalidKey(f"The file in {where} is empty. {WAY_OUT}")
-    labels = [f"{where} line {i}" if len(numbered) > 1 else where for i, _ in numbered]
-    return [
-        RootKey(_decode_text(line, label), label)
-        for label, (_, line) in zip(labels, numbered, strict=True)
-    ]
+    if not lines:
+        raise InvalidKey(f"The file in {where} is empty or has no key. {WAY_OUT}")
+    labels = [f"{where} line {n}" if len(lines) > 1 else where for n, _ in lines]
+    return _not_guessable(
+        [
+            RootKey(_decode_text(line, label), label)
+            for label, (_, line) in zip(labels, lines, strict=True)
+        ]
+    )
+
+
+def _key_lines(content: bytes) -> list[tuple[int, str]]:
+    """Return the numbers and texts of the lines that hold a key.
+
+    A comment may be in any encoding. Raise UnicodeDecodeError.
+    """
+    lines = enumerate(content.splitlines(), 1)
+    return [(n, line.decode("ascii")) for n, line in lines if holds_key(line)]
+
+
+def holds_key(line: bytes) -> bool:
+    """Say whether a line of a key file is neither blank nor a comment."""
+    return line.strip()[:1] not in {b"", b"#"}
 
 
 def _without_key(path: Path) -> str:
@@ -125,7 +146,8 @@ def _without_key(path: Path) -> str:
     return repr(text)
 
 
-def _read_file(path: Path, where: str) -> bytes:
+def read_key_file(path: Path, where: str) -> bytes:
+    """Return the content of a key file. Raise InvalidKey."""
     shown = _without_key(path)
     try:
         if not path.is_file():
