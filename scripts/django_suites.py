@@ -4,7 +4,8 @@ The contract: SessionTestsMixin, as it is and with USE_TZ, and SessionMiddleware
 Each test passes, or is listed with the reason why no cookie engine can pass it.
 
 The suites: what else in Django depends on sessions, run with this engine and with
-signed_cookies. No test fails with this engine that signed_cookies passes for good.
+signed_cookies. No test fails with this engine that signed_cookies passes for good. And
+none fails with our middleware that passes with Django's, but for those listed.
 docs/howto/run-djangos-tests.md explains what is printed.
 """
 
@@ -30,6 +31,7 @@ from django_suites_support.verdicts import (
     is_label,
     judge_contract,
     judge_jar,
+    judge_middleware,
     judge_suites,
 )
 
@@ -53,6 +55,14 @@ SUITE_RUNS = [
     for name, engine in (("ours", OURS), ("signed", SIGNED))
 ]
 CONTRACT_RUN = Run(name="contract", engine=OURS, labels=tuple(CONTRACT.values()))
+#: The same once more, with our middleware wherever Django names its own.
+MIDDLEWARE_RUNS = [
+    Run(name=f"middleware-{suite}", engine=OURS, labels=labels, patch="middleware")
+    for suite, labels in [
+        *SUITES.items(),
+        ("contract", (CONTRACT["SessionMiddlewareTests"],)),
+    ]
+]
 CLOCK_RUN = Run(
     name="signed-clock", engine=SIGNED, labels=tuple(listed.BY_CHANCE), patch="clock"
 )
@@ -82,11 +92,15 @@ def _contract(tests: Path) -> list[Verdict]:
 
 
 def _everything(tests: Path) -> list[Verdict]:
-    by_name = _run_all([*SUITE_RUNS, CONTRACT_RUN, CLOCK_RUN], tests)
+    by_name = _run_all([*SUITE_RUNS, *MIDDLEWARE_RUNS, CONTRACT_RUN, CLOCK_RUN], tests)
     ours, signed = _merged(by_name, "ours"), _merged(by_name, "signed")
     return [
         judge_contract(by_name[CONTRACT_RUN.name]),
         judge_suites(ours, signed, by_name[CLOCK_RUN.name]),
+        judge_middleware(
+            _merged(by_name, "middleware") | by_name["middleware-contract"],
+            ours | by_name[CONTRACT_RUN.name],
+        ),
         *_with_jar(ours, tests),
     ]
 

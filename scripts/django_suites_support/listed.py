@@ -34,3 +34,20 @@ BY_CHANCE = {
         "log-ins fall into one second"
     ),
 }
+
+_OTHER_ENGINE = (
+    "sets SESSION_ENGINE to one of Django's, which our middleware refuses to work with"
+)
+
+#: Tests that fail only with our middleware in the place of Django's, by their id.
+MIDDLEWARE = {
+    "sessions_tests.tests.SessionMiddlewareTests.test_session_update_error_redirect": (
+        "puts a session of another engine on the request; our middleware saves only "
+        "its own"
+    ),
+    "test_client.tests.ClientTest.test_logout_cookie_sessions": _OTHER_ENGINE,
+    "test_client.tests.ClientTest.test_sessions_app_is_not_installed": _OTHER_ENGINE,
+    "test_client.tests.ClientTest."
+    "test_view_with_login_when_sessions_app_is_not_installed": _OTHER_ENGINE,
+    "test_client_regress.tests.SessionEngineTests.test_login": _OTHER_ENGINE,
+}

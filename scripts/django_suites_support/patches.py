@@ -5,11 +5,14 @@ The runs that are compared with each other use none of them.
 
 from __future__ import annotations
 
+import importlib
 import itertools
+import sys
 import time
 from typing import Any
 
 from django.conf import settings
+from django.contrib.sessions import middleware
 from django.core.signing import TimestampSigner, b62_encode
 from django.test.client import ClientMixin
 
@@ -56,8 +59,19 @@ def sign_in_different_seconds() -> None:
     TimestampSigner.timestamp = lambda _: b62_encode(int(time.time()) + next(later))
 
 
+def use_our_middleware() -> None:
+    """Put this package's middleware wherever a test names Django's."""
+    ours = importlib.import_module("django_secure_session.middleware")
+    stock = middleware.SessionMiddleware
+    # Some tests have imported Django's by now.
+    for module in list(sys.modules.values()):
+        if getattr(module, "SessionMiddleware", None) is stock and module is not ours:
+            module.SessionMiddleware = ours.SecureSessionMiddleware
+
+
 PATCHES = {
     "": lambda: None,
+    "middleware": use_our_middleware,
     "jar": save_into_the_jar,
     "clock": sign_in_different_seconds,
 }

@@ -120,6 +120,26 @@ def judge_jar(outcomes: Outcomes) -> Verdict:
     )
 
 
+def judge_middleware(with_ours: Outcomes, with_djangos: Outcomes) -> Verdict:
+    """Demand that what fails with our middleware fails with Django's too, or is listed.
+
+    Both runs use this engine.
+    """
+    only_ours = failed(with_ours) - failed(with_djangos)
+    expected = listed.MIDDLEWARE.keys()
+    return Verdict(
+        summary=[
+            f"{len(with_ours)} with our middleware: {len(only_ours)} fail only with it "
+            f"({len(only_ours & expected)} listed)"
+        ],
+        lists=_by_reason(listed.MIDDLEWARE),
+        problems=[
+            *(f"fails with our middleware: {t}" for t in sorted(only_ours - expected)),
+            *(f"listed, but does not fail: {t}" for t in sorted(expected - only_ours)),
+        ],
+    )
+
+
 def failed(outcomes: Outcomes) -> Set[str]:
     """Return the ids of the tests that failed."""
     return {test for test, outcome in outcomes.items() if outcome == "failed"}
