@@ -11,7 +11,9 @@ LINKS = [
     ("Shop", "shop:products"),
     ("Cart", "shop:cart"),
     ("Visits", "pages:visits"),
-    ("Cookie", "pages:cookie"),
+    ("Preferences", "preferences:edit"),
+    ("Sizes", "sizes:show"),
+    ("Cookies", "pages:cookies"),
 ]
 
 

@@ -1,12 +1,13 @@
 """Settings of the demo site: for 127.0.0.1 only, never for a public server.
 
-The three settings that matter are at the top. Everything that the site writes, its two
-keys included, goes into var/ beside this package; DEMO_VAR names another folder.
+The settings that matter are at the top. Everything that the site writes, its two keys
+included, goes into var/ beside this package; DEMO_VAR names another folder.
 """
 
 from __future__ import annotations
 
 import os
+from datetime import timedelta
 from pathlib import Path
 
 from testproject.keyfiles import secret_key, session_key
@@ -17,7 +18,37 @@ VAR = Path(os.environ.get("DEMO_VAR") or BASE_DIR.parent / "var")
 # The sessions
 
 SESSION_ENGINE = "django_secure_session.backends.encrypted_cookies"
-SECURE_SESSION = {"KEY": session_key(VAR / "session.key")}
+SECURE_SESSION = {
+    "KEY": session_key(VAR / "session.key"),
+    # Counts from the last save. The cookie is sent again after a tenth of it, so here
+    # one can watch that; a real site has hours.
+    "IDLE_TIMEOUT": timedelta(minutes=20),
+    # A session that a cookie can't hold goes into the cache, sealed.
+    "PLACEMENT": "spill",
+    "SESSIONS": {
+        # request.prefs_session: what is to outlive log-out.
+        "prefs": {
+            "COOKIE_NAME": "prefs",
+            "COOKIE_AGE": timedelta(days=365),
+            "IDLE_TIMEOUT": None,
+            "ABSOLUTE_TIMEOUT": None,
+            "PLACEMENT": "cookie",
+        },
+        # Below /admin/ this one is request.session, so the admin has its own log-in.
+        "admin": {"COOKIE_NAME": "admin_session", "URL_PREFIX": "/admin/"},
+        # request.chunked_session, for the page on sizes.
+        "chunked": {"PLACEMENT": "chunked"},
+    },
+}
+CACHES = {
+    "default": {
+        # In files, so that large sessions survive the reloads of runserver. A site on
+        # several hosts has Redis here.
+        "BACKEND": "django.core.cache.backends.filebased.FileBasedCache",
+        "LOCATION": VAR / "cache",
+        "OPTIONS": {"MAX_ENTRIES": 10_000},  # above that, sessions get lost
+    }
+}
 
 INSTALLED_APPS = [
     "django_secure_session",
@@ -28,7 +59,9 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "testproject.pages",
+    "testproject.preferences",
     "testproject.shop",
+    "testproject.sizes",
 ]
 
 # What else Django can keep in the session, so that the demo shows it works.
@@ -55,11 +88,11 @@ LOGGING = {
         "django_secure_session": {"handlers": ["console"], "level": "INFO"}
     },
 }
-LOGIN_REDIRECT_URL = "pages:cookie"
+LOGIN_REDIRECT_URL = "pages:cookies"
 LOGIN_URL = "login"
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django_secure_session.middleware.SecureSessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -81,6 +114,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "testproject.navigation.navigation",
+                "testproject.preferences.context.preferences",
                 "testproject.shop.cart.cart",
             ]
         },

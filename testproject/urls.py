@@ -15,7 +15,9 @@ login = LoginView.as_view(
 
 urlpatterns = [
     path("", include("testproject.pages.urls")),
+    path("", include("testproject.preferences.urls")),
     path("", include("testproject.shop.urls")),
+    path("", include("testproject.sizes.urls")),
     path("login/", login, name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),
     path("admin/", admin.site.urls),

@@ -18,5 +18,5 @@ class DemoUser(NamedTuple):
 
 DEMO_USERS = [
     DemoUser("ada", False, "an ordinary user"),
-    DemoUser("grace", True, "staff, who may also open the admin"),
+    DemoUser("grace", True, "staff, who may also log in to the admin"),
 ]

@@ -6,7 +6,8 @@ import base64
 from dataclasses import dataclass
 
 from django_secure_session import BadToken
-from django_secure_session.codec import OVERHEAD, VERSION, read_prefix
+from django_secure_session.codec import OVERHEAD, VERSION
+from django_secure_session.codec.text import read_prefix
 from django_secure_session.keyring import KEY_ID_BYTES, NONCE_BYTES
 
 VERSION_BYTES = 1

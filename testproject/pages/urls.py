@@ -7,6 +7,7 @@ from testproject.pages import views
 app_name = "pages"
 urlpatterns = [
     path("", views.home, name="home"),
-    path("cookie/", views.cookie, name="cookie"),
+    path("cookies/", views.cookies, name="cookies"),
+    path("cookies/<slug:alias>/", views.cookies, name="cookies-of"),
     path("visits/", views.visits, name="visits"),
 ]

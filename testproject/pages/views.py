@@ -1,61 +1,67 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from asgiref.sync import sync_to_async
-from django.conf import settings
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
+from testproject.inspection import inspect, user_of
 from testproject.pages.parts import cut
 from testproject.users import DEMO_PASSWORD, DEMO_USERS
 
-COOKIE_LIMIT = 4096  # bytes of name and value that every browser stores
-
-REFUSALS = {
-    "malformed": "It is no token of this engine: cut off, or from another site.",
-    "unknown_version": "It is in a format that this release does not know.",
-    "unknown_key": "It was sealed with a key that this site does not have.",
-    "tampered": "It was changed after the server had sealed it.",
-    "undecodable": "The seal is fine, but what is in it makes no session.",
-    "expired": "It is too old.",
-    "future": "It was sealed in the future: some clock is wrong.",
-}
+LONGEST_SHOWN = 64  # characters of a value
 
 
 @require_safe
 def home(request: HttpRequest) -> HttpResponse:
-    context = {"demo_users": DEMO_USERS, "demo_password": DEMO_PASSWORD}
+    context = {
+        "demo_users": DEMO_USERS,
+        "demo_password": DEMO_PASSWORD,
+        "admin_user": user_of(request.admin_session),
+    }
     return render(request, "pages/home.html", context)
 
 
 @require_safe
-def cookie(request: HttpRequest) -> HttpResponse:
-    """Show the cookie as it came, and the session that the server reads from it.
+def cookies(request: HttpRequest, alias: str = "default") -> HttpResponse:
+    """Show the cookies as they came, and the sessions that the server reads from them.
 
     It only reads, so it sets no cookie. A real site shows neither to anyone.
     """
-    name = settings.SESSION_COOKIE_NAME
-    token = request.COOKIES.get(name, "")
-    size = len(name) + len(token)
+    sessions = inspect(request)
+    if alias not in sessions:
+        raise Http404("There is no such session.")
+    shown = sessions[alias]
     context = {
-        "cookie_name": name,
-        "token": token,
-        "parts": cut(token),
-        "size": size,
-        "limit": COOKIE_LIMIT,
-        "percent": round(100 * size / COOKIE_LIMIT),
-        "session": request.session,
-        "refusal": REFUSALS.get(request.session.rejection or ""),
-        "data": json.dumps(request.session.data(), indent=2, ensure_ascii=False),
+        "sessions": sessions.values(),
+        "shown": shown,
+        "parts": cut(shown.token),
+        "percent": round(100 * shown.size / shown.limit),
+        "data": _readable(shown.session.data()),
     }
-    return render(request, "pages/cookie.html", context)
+    return render(request, "pages/cookies.html", context)
+
+
+def _readable(data: dict[str, Any]) -> str:
+    return json.dumps(
+        {key: _shortened(value) for key, value in data.items()},
+        indent=2,
+        ensure_ascii=False,
+    )
+
+
+def _shortened(value: object) -> object:
+    if isinstance(value, str) and len(value) > LONGEST_SHOWN:
+        return f"{value[:LONGEST_SHOWN]}… ({len(value)} characters)"
+    return value
 
 
 @require_safe
 async def visits(request: HttpRequest) -> HttpResponse:
-    """Count visits without a thread, a query or a wait: there is nothing to wait for.
+    """Count visits without a query, and without a thread unless the cache is needed.
 
     Only the template is rendered in a thread, since it asks who is logged in.
     """

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 from django.contrib import messages
+from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
+from testproject.preferences.context import preferences
 from testproject.shop.cart import MAX_QUANTITY, Cart
 from testproject.shop.forms import QuantityForm
 from testproject.shop.models import Product
@@ -12,8 +14,9 @@ from testproject.shop.models import Product
 
 @require_safe
 def show_products(request: HttpRequest) -> HttpResponse:
-    context = {"products": Product.objects.all()}
-    return render(request, "shop/products.html", context)
+    per_page = preferences(request)["preferences"]["per_page"]
+    page = Paginator(Product.objects.all(), per_page).get_page(request.GET.get("page"))
+    return render(request, "shop/products.html", {"page": page})
 
 
 @require_safe

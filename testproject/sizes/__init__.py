@@ -1,0 +1,1 @@
+"""Sessions that no single cookie holds, and where they go."""
