@@ -7,14 +7,18 @@ import doctest
 import importlib.util
 import inspect
 import json
+import logging
 import os
 import re
 import secrets
 import shlex
 import subprocess
 import sys
+import textwrap
 import urllib.request
+import zlib
 from dataclasses import dataclass
+from datetime import timedelta
 from http.cookiejar import CookieJar
 from pathlib import Path
 from types import ModuleType
@@ -22,11 +26,15 @@ from typing import get_args
 from xml.etree import ElementTree
 
 import pytest
+from django.contrib.auth.models import User
 from django.contrib.sessions.backends.base import SessionBase
+from django.core.cache import cache
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import get_commands, load_command_class
 from django.core.management.base import BaseCommand
 from django.dispatch import Signal
+from django.test import Client
+from django.urls import clear_url_caches, path
 
 import django_secure_session
 from django_secure_session import (
@@ -34,14 +42,21 @@ from django_secure_session import (
     BadToken,
     InvalidKey,
     Passphrase,
+    SessionTooLarge,
     checks,
+    chunks,
     conf,
     create_session,
     encode_session,
+    exceptions,
     signals,
 )
+from django_secure_session.backends import choice, reports
+from django_secure_session.backends.choice import LEFT_ALONE, Opened
 from django_secure_session.backends.encrypted_cookies import SessionStore
-from django_secure_session.codec import Codec, Metadata
+from django_secure_session.codec import Codec
+from django_secure_session.codec.metadata import Lifetime, Metadata
+from django_secure_session.conf.options import DEFAULTS, PLACEMENTS
 from django_secure_session.exceptions import Reason
 from django_secure_session.keyring import (
     Keyring,
@@ -51,6 +66,7 @@ from django_secure_session.keyring import (
     root_keys,
 )
 from django_secure_session.serializers import CompactJSON
+from tests.sealing import encode
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -92,11 +108,11 @@ def blocks_of(page: str) -> list[Block]:
 
 def _block(page: str, match: re.Match[str]) -> Block:
     line = PAGES[page].count("\n", 0, match.start()) + 1
-    text = inspect.cleandoc(match["body"])
+    text = textwrap.dedent(match["body"]).strip("\n")
     caption = ""
     if found := re.match(r":caption: (.*)\n\n", text):
         caption, text = found[1], text[found.end() :]
-    if match["info"].endswith(" diff"):  # cleandoc would take off its first column
+    if match["info"].endswith(" diff"):  # dedent would take off its first column
         text = match["body"].partition("\n\n")[2].rstrip("\n")
     language = match["info"].removeprefix("{code-block} ")
     return Block(f"{page}:{line}", language, caption, text)
@@ -153,16 +169,270 @@ SETTINGS_EXAMPLES = [
 ]
 
 
-@pytest.mark.parametrize("block", SETTINGS_EXAMPLES)
-def test_settings_in_examples_work(block, settings, monkeypatch):
+def apply(block: Block, settings, monkeypatch) -> dict[str, object]:
+    """Set what the settings in a block say; return all that it names."""
     for name in ("SESSION_KEY", "SESSION_KEY_NEW"):
         monkeypatch.setenv(name, base64.b64encode(generate_key()).decode())
-    namespace = {"INSTALLED_APPS": [], "os": os}
-
+    namespace: dict[str, object] = {"INSTALLED_APPS": []}
+    if block.where.startswith("README"):  # it is short
+        namespace |= {"os": os, "timedelta": timedelta}
     exec(block.text, namespace)
-    settings.SECURE_SESSION = namespace["SECURE_SESSION"]
+    for name, value in namespace.items():
+        if name.isupper() and name != "INSTALLED_APPS":
+            setattr(settings, name, value)
+    return namespace
+
+
+@pytest.mark.parametrize("block", SETTINGS_EXAMPLES)
+def test_settings_in_examples_work(block, settings, monkeypatch):
+    apply(block, settings, monkeypatch)
 
     assert conf.get_config().keyring
+    assert [m for m in checks.check_settings() if m.id != STOCK_MIDDLEWARE] == []
+
+
+#: Most examples leave MIDDLEWARE out.
+STOCK_MIDDLEWARE = "secure_session.E004"
+
+
+def test_the_first_settings_are_the_defaults(settings, monkeypatch):
+    first = blocks_of("docs/reference/settings.md")[0]
+    shown = apply(first, settings, monkeypatch)["SECURE_SESSION"]
+    del shown["KEY"]
+
+    assert shown.keys() == conf.SITE_OPTIONS - {"KEY"}
+    for name, value in shown.items():
+        assert value == (DEFAULTS | {"SESSIONS": {}})[name], name
+
+
+def test_the_whole_settings_file_passes_all_checks(settings, monkeypatch):
+    *_, last = blocks_of("docs/reference/settings.md")
+    apply(last, settings, monkeypatch)
+
+    assert len(conf.get_configs()) == 3
+    assert [*checks.check_settings(), *checks.check_deployment()] == []
+
+
+# Several sessions: the page builds a site
+
+SEVERAL = "docs/howto/several-sessions.md"
+
+
+@pytest.fixture
+def site(settings, monkeypatch, db) -> Client:
+    """Build the site of the page on several sessions; return one of its visitors."""
+    files: dict[str, list[Block]] = {}
+    for block in blocks_of(SEVERAL):
+        files.setdefault(block.caption.partition(",")[0], []).append(block)
+    assert files.keys() == {
+        f"mysite/{name}.py" for name in ("settings", "views", "urls")
+    }
+    [its_settings] = files.pop("mysite/settings.py")
+    apply(its_settings, settings, monkeypatch)
+    package = add_module("mysite", "", monkeypatch)
+    for file in ("views", "urls"):
+        text = "\n".join(block.text for block in files[f"mysite/{file}.py"])
+        setattr(package, file, add_module(f"mysite.{file}", text, monkeypatch))
+    settings.ROOT_URLCONF = "mysite.urls"
+    User.objects.create_superuser("ada", password="secret")
+    return Client()
+
+
+def add_module(name: str, text: str, monkeypatch) -> ModuleType:
+    module = ModuleType(name)
+    monkeypatch.setitem(sys.modules, name, module)
+    exec(text, vars(module))
+    return module
+
+
+ADA = {"username": "ada", "password": "secret"}
+
+
+def test_the_settings_of_several_sessions_pass_the_checks(site):
+    assert checks.check_settings() == []
+
+
+def test_preferences_outlive_a_log_out(site):
+    site.post("/theme/", {"theme": "dark"})
+    site.post("/login/", ADA)
+    assert site.get("/").content == b"user=ada theme=dark"
+
+    site.post("/logout/")
+
+    assert site.get("/").content == b"user=AnonymousUser theme=dark"
+    assert site.get("/async/").content == b"theme=dark"
+
+
+def test_the_admins_log_in_is_apart_from_the_sites(site):
+    site.post("/login/", ADA)
+    assert site.get("/admin/").status_code == 302
+
+    site.post("/admin/login/?next=/admin/", ADA)
+    assert site.get("/admin/").status_code == 200
+
+    site.post("/logout/")
+    assert site.get("/").content == b"user=AnonymousUser theme=light"
+    assert site.get("/admin/").status_code == 200
+
+
+def test_ending_the_admins_session_leaves_the_sites(site):
+    site.post("/login/", ADA)
+    site.post("/admin/login/?next=/admin/", ADA)
+
+    site.post("/admin/logout/")
+
+    assert site.get("/admin/").status_code == 302
+    assert site.get("/").content == b"user=ada theme=light"
+
+
+def test_leaving_ends_both(site):
+    site.post("/login/", ADA)
+    site.post("/admin/login/?next=/admin/", ADA)
+
+    site.post("/leave/")
+
+    assert site.get("/admin/").status_code == 302
+    assert site.get("/").content == b"user=AnonymousUser theme=light"
+
+
+# Testing a site
+
+
+@pytest.fixture
+def helpers() -> dict:
+    """Return the functions on the page about tests."""
+    namespace: dict = {}
+    for block in blocks_of("docs/howto/test-your-site.md"):
+        exec(block.text, namespace)
+    return namespace
+
+
+def test_the_helper_changes_the_session_of_a_client(site, helpers):
+    helpers["change_session"](site, cart=[3, 5])
+
+    assert site.session["cart"] == [3, 5]
+
+
+def test_the_helpers_write_and_read_a_named_session(site, helpers):
+    helpers["set_prefs"](site, theme="dark")
+    assert site.get("/").content == b"user=AnonymousUser theme=dark"
+
+    site.post("/theme/", {"theme": "light"})
+    assert helpers["prefs_of"](site) == {"theme": "light"}
+
+
+def test_the_helper_logs_in_to_the_admin_alone(site, helpers):
+    helpers["log_in_to_admin"](site, User.objects.get())
+
+    assert site.get("/admin/").status_code == 200
+    assert site.get("/").content == b"user=AnonymousUser theme=light"
+
+
+def test_the_helper_makes_a_request_with_sessions(site, helpers):
+    helpers["set_prefs"](site, theme="dark")
+    cookies = {name: morsel.value for name, morsel in site.cookies.items()}
+
+    request = helpers["request_with_sessions"]("/admin/", **cookies)
+
+    assert request.prefs_session["theme"] == "dark"
+    assert request.session is request.admin_session
+
+
+def test_the_settings_for_tests_work(helpers, settings):
+    settings.SECURE_SESSION = helpers["SECURE_SESSION"]
+
+    assert conf.get_config().has_own_key
+
+
+def test_after_log_out_the_test_client_sends_an_empty_cookie(site, helpers):
+    site.force_login(User.objects.get())
+    site.get("/")
+    site.post("/logout/")
+    cookies = {name: morsel.value for name, morsel in site.cookies.items()}
+
+    request = helpers["request_with_sessions"](**cookies)
+
+    assert cookies["sessionid"] == ""
+    assert request.session.rejection == "malformed"
+
+
+# Timeouts
+
+
+@pytest.mark.parametrize(
+    ("box", "max_age"), [({"remember_me": "on"}, 14 * 86400), ({}, "")], ids=str
+)
+def test_remember_me_decides_how_long_the_cookie_lives(site, box, max_age):
+    [block] = [b for b in blocks_of("docs/howto/timeouts.md") if "LoginView" in b.text]
+    namespace: dict = {}
+    exec(block.text, namespace)
+    sys.modules["mysite.urls"].urlpatterns[:0] = [
+        path("remember/", namespace["RememberMeView"].as_view())
+    ]
+    clear_url_caches()
+
+    response = site.post("/remember/", ADA | box)
+
+    assert response.cookies["sessionid"]["max-age"] == max_age
+
+
+# Large sessions
+
+
+def test_the_sizes_on_the_page_are_right(settings):
+    rows = re.search(
+        r"^\| holds, .* \| (\d+) \| (\d+) \| about (\d+) \|$",
+        read(DOCS / "howto" / "large-sessions.md"),
+        re.MULTILINE,
+    )
+    for placement, size in zip(PLACEMENTS, map(int, rows.groups()), strict=True):
+        settings.SECURE_SESSION = {"KEY": generate_key(), "PLACEMENT": placement}
+
+        save_json_of(size)
+        with pytest.raises(SessionTooLarge):
+            save_json_of(size + 1)
+
+
+def save_json_of(size: int) -> None:
+    session = SessionStore()
+    session.accept([])
+    session["x"] = "x" * (size - len('{"x":""}'))
+    session.save()
+
+
+LIMITS = read(REFERENCE / "errors-and-signals.md").partition("| `what` | `limit`")[2]
+
+
+@pytest.mark.parametrize("placement", PLACEMENTS)
+def test_the_limits_of_the_error_are_those_on_the_page(settings, placement):
+    settings.SECURE_SESSION = {"KEY": generate_key(), "PLACEMENT": placement}
+
+    with pytest.raises(SessionTooLarge) as caught:
+        save_json_of(1_000_000)
+
+    assert f" | {caught.value.limit} | " in LIMITS
+
+
+def test_the_limit_of_another_token_is_that_on_the_page():
+    with pytest.raises(SessionTooLarge) as caught:
+        encode_session({"x": "x" * 65536}, purpose="download")
+
+    assert f"| `{caught.value.what}` | {caught.value.limit} | " in LIMITS
+
+
+def test_the_serializer_on_the_page_passes_bytes_alone():
+    [block] = [
+        block
+        for block in blocks_of("docs/howto/large-sessions.md")
+        if "class OnlyBytes" in block.text
+    ]
+    namespace: dict = {}
+    exec(block.text, namespace)
+    serializer = namespace["OnlyBytes"]()
+
+    assert serializer.loads(serializer.dumps(b"sealed")) == b"sealed"
+    with pytest.raises(TypeError):
+        serializer.dumps("text")
 
 
 SHELL_LINES = [
@@ -225,6 +495,15 @@ def test_every_reason_has_a_row(reason, page):
 
 
 @pytest.mark.parametrize("reason", get_args(Reason))
+def test_the_level_and_the_fate_of_the_cookie_are_right(reason):
+    row = re.search(rf"^\| `{reason}` \| .+ \| (\w+) \| (\w+) \|$", SESSION_TEXT, re.M)
+    level, fate = row.groups()
+
+    assert getattr(logging, level) == reports._LEVELS.get(reason, logging.INFO)
+    assert fate == ("stays" if reason in LEFT_ALONE else "deleted")
+
+
+@pytest.mark.parametrize("reason", get_args(Reason))
 def test_every_reason_is_in_the_token_format(reason):
     assert f"| `{reason}` |" in read(REFERENCE / "token-format.md")
 
@@ -254,7 +533,7 @@ def test_every_command_and_option_is_in_the_reference():
     text = read(REFERENCE / "commands.md")
     options = own_options()
 
-    assert {name for name, _ in options} == {"genkey", "inspectsession"}
+    assert {name for name, _ in options} == {"genkey", "inspectsession", "rotatekey"}
     for name, option in options:
         section = text.partition(f"## {name}\n")[2].partition("\n## ")[0]
         assert re.search(rf"\| `{option}[ `]", section), f"{name} {option}"
@@ -282,6 +561,26 @@ def test_every_member_of_the_session_is_in_the_reference(member):
 
 SESSION_TEXT = read(REFERENCE / "session.md")
 
+
+@pytest.mark.parametrize("name", sorted({"max_age", *conf.ATTRIBUTES}))
+def test_every_attribute_of_options_is_in_the_reference(name):
+    section = SESSION_TEXT.partition("### options(")[2].partition("\n### ")[0]
+
+    assert f"| `{name}` |" in section
+
+
+ERRORS = [
+    value
+    for value in vars(exceptions).values()
+    if isinstance(value, type) and issubclass(value, exceptions.SecureSessionError)
+]
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: error.__name__)
+def test_every_error_is_in_the_reference(error):
+    assert f"| `{error.__name__}` |" in read(REFERENCE / "errors-and-signals.md")
+
+
 WRONG_SETTINGS = re.findall(
     r"^\| `(.+)` \| `(InvalidKey|ImproperlyConfigured)` \| (.+) \|$",
     read(REFERENCE / "settings.md"),
@@ -304,6 +603,35 @@ def test_a_wrong_setting_gets_what_the_table_says(value, error, text, settings):
 
     assert caught.type.__name__ == error
     assert key not in str(caught.value)
+
+
+WRONG_IN_DJANGO = re.findall(
+    r"^\| `((?:SESSION_\w+ = .+)+)` \| (.+) \|$",
+    read(REFERENCE / "settings.md"),
+    re.MULTILINE,
+)
+
+
+@pytest.mark.parametrize(("lines", "text"), WRONG_IN_DJANGO)
+def test_a_wrong_setting_of_django_gets_what_the_table_says(lines, text, settings):
+    namespace: dict[str, object] = {}
+    exec(lines, {}, namespace)
+    for name, value in namespace.items():
+        setattr(settings, name, value)
+
+    with pytest.raises(ImproperlyConfigured, match=re.escape(text)):
+        conf.get_config()
+
+
+def test_the_table_of_wrong_settings_of_django_is_found():
+    assert len(WRONG_IN_DJANGO) >= 10
+
+
+def test_every_option_stands_in_the_table_of_inheritance():
+    page = read(REFERENCE / "settings.md")
+    table = page.partition("| option | from |")[2].partition("\n\n")[0]
+
+    assert set(re.findall(r"`([A-Z]\w+)`", table)) >= conf.NAMED_OPTIONS
 
 
 # Files, links and secrets
@@ -442,7 +770,7 @@ def test_the_decoder_derives_the_key_of_a_passphrase(decoder):
 
 
 NOW = 1_800_000_000
-TIMES = {"cookie_age": 86400, "absolute_timeout": 30 * 86400}
+TIMES = {"cookie_age": 86400, "idle_timeout": None, "absolute_timeout": 30 * 86400}
 
 
 @dataclass(frozen=True)
@@ -453,23 +781,28 @@ class Pair:
     decoder: ModuleType
     root: bytes
 
-    def verdicts(self, token: str) -> tuple[object, object]:
-        return self._package(token), self._decoder(token)
+    def verdicts(self, token: str, **times: int) -> tuple[object, object]:
+        return self._package(token, **times), self._decoder(token, **times)
 
-    def _package(self, token: str) -> object:
-        age, absolute = TIMES.values()
+    def _package(self, token: str, **times: int) -> object:
+        age, idle, absolute = (TIMES | times).values()
+        lifetime = Lifetime(idle or age, absolute, idle=idle is not None)
         try:
-            return self.codec.decode(token, now=NOW, age=age, absolute=absolute)[2]
+            metadata, _, body = self.codec.open(token, now=NOW, lifetime=lifetime)
+            name = Opened(token, metadata, body).entry_name()
+            return name or self.codec.read_body(body)
         except BadToken as refusal:
             return refusal.reason
 
-    def _decoder(self, token: str) -> object:
+    def _decoder(self, token: str, **times: int) -> object:
         try:
             return self.decoder.decode(
-                token, [self.root], limit=4000, now=NOW, **TIMES
+                token, [self.root], limit=4000, now=NOW, **TIMES | times
             )[1]
         except self.decoder.Refused as refusal:
             return str(refusal)
+        except self.decoder.Elsewhere as pointer:
+            return bytes.fromhex(pointer.cache_key.removeprefix("secure_session."))
 
 
 @pytest.fixture
@@ -504,14 +837,14 @@ def metadata(**changes: int) -> Metadata:
     ],
 )
 def test_package_and_decoder_agree_on_damaged_tokens(pair, change):
-    ours, theirs = pair.verdicts(change(pair.codec.encode(metadata(), DATA)))
+    ours, theirs = pair.verdicts(change(encode(pair.codec, metadata(), DATA)))
 
     assert isinstance(ours, str)
     assert ours == theirs
 
 
 def test_package_and_decoder_agree_on_every_changed_character(pair):
-    token = pair.codec.encode(metadata(), DATA)
+    token = encode(pair.codec, metadata(), DATA)
 
     for i, character in enumerate(token):
         other = "A" if character != "A" else "B"
@@ -542,10 +875,167 @@ def test_package_and_decoder_agree_on_every_changed_character(pair):
     ],
     ids=str,
 )
-def test_package_and_decoder_agree_on_metadata(pair, changes):
-    ours, theirs = pair.verdicts(pair.codec.encode(metadata(**changes), DATA))
+@pytest.mark.parametrize("idle", [None, 1800], ids=["", "idle"])
+def test_package_and_decoder_agree_on_metadata(pair, changes, idle):
+    token = encode(pair.codec, metadata(**changes), DATA)
+    ours, theirs = pair.verdicts(token, idle_timeout=idle)
 
     assert ours == theirs
+
+
+@pytest.mark.parametrize(
+    ("changes", "verdict"),
+    [
+        ({"issued": NOW - 1799}, DATA),
+        ({"issued": NOW - 1800}, "idle"),
+        ({"issued": NOW - 1800, "age": 3600}, DATA),
+        ({"issued": NOW - 3600, "age": 3600, "expires": NOW}, "expired"),
+        ({"issued": NOW - 1800, "flags": 8, "expires": NOW}, "expired"),
+        ({"issued": NOW - 1800, "created": NOW - 30 * 86400}, "expired"),
+    ],
+    ids=str,
+)
+def test_package_and_decoder_agree_on_idle(pair, changes, verdict):
+    token = encode(pair.codec, metadata(**changes), DATA)
+
+    assert pair.verdicts(token, idle_timeout=1800) == (verdict, verdict)
+
+
+DEFLATED = zlib.compress(b"{}")
+BODIES = {
+    "compressed": (2, DEFLATED),
+    "compressed, cut": (2, DEFLATED[:-1]),
+    "compressed, more after it": (2, DEFLATED + b"x"),
+    "compressed twice": (2, zlib.compress(DEFLATED)),
+    "not compressed": (2, b"{}"),
+    "compressed, at the limit": (2, zlib.compress(b"{}".rjust(1 << 20))),
+    "compressed, over the limit": (2, zlib.compress(b"{}".rjust((1 << 20) + 1))),
+    "pointer": (4, bytes(range(48))),
+    "pointer, short": (4, bytes(range(47))),
+    "pointer, long": (4, bytes(range(49))),
+    "pointer that ends with the browser": (5, bytes(range(48))),
+    "pointer with a date": (12, bytes(range(48))),
+    "compressed pointer": (6, zlib.compress(bytes(range(48)))),
+    "compressed pointer, short": (6, DEFLATED),
+}
+
+
+@pytest.mark.parametrize(("flags", "body"), list(BODIES.values()), ids=list(BODIES))
+def test_package_and_decoder_agree_on_what_the_flags_say_of_the_body(pair, flags, body):
+    ours, theirs = pair.verdicts(pair.codec.seal(metadata(flags=flags), body))
+
+    assert ours == theirs
+
+
+def test_the_decoder_opens_compressed_tokens(decoder, settings):
+    root = generate_key()
+    settings.SECURE_SESSION = {"KEY": root, "COMPRESS": True}
+    data = {"text": "again " * 500}
+
+    metadata, opened = decoder.decode(create_session(data).session_key, [root])
+
+    assert metadata["flags"] == decoder.COMPRESSED
+    assert opened == data
+
+
+@pytest.fixture
+def spilled(settings) -> bytes:
+    """Let every session of the site go to its cache; return the key."""
+    root = generate_key()
+    settings.SECURE_SESSION = {
+        "KEY": root,
+        "AUDIENCE": "müller",
+        "PLACEMENT": "spill",
+        "SPILL_ABOVE": 0,
+        "COMPRESS": True,
+    }
+    return root
+
+
+def pointer_of(decoder, session, root):
+    with pytest.raises(decoder.Elsewhere) as caught:
+        decoder.decode(session.session_key, [root], audience="müller")
+    return caught.value
+
+
+def test_the_decoder_opens_a_session_in_the_cache(decoder, spilled):
+    data = {"text": "again " * 5000}
+    session = create_session(data)
+    pointer = pointer_of(decoder, session, spilled)
+    stored = cache.get(pointer.cache_key)
+
+    opened = decoder.open_stored(stored, pointer, [spilled], audience="müller")
+
+    assert len(session.session_key) == 192
+    assert opened == data
+
+
+@pytest.mark.parametrize("stored", [None, b"", b"other" * 48])
+def test_package_and_decoder_agree_on_a_wrong_entry(decoder, spilled, stored):
+    session = create_session(DATA)
+    pointer = pointer_of(decoder, session, spilled)
+    cache.set(pointer.cache_key, stored)
+    reason = SessionStore(session.session_key).rejection
+
+    with pytest.raises(decoder.Refused, match=f"^{reason}$"):
+        decoder.open_stored(cache.get(pointer.cache_key), pointer, [spilled])
+
+
+def test_the_decoder_opens_what_stands_in_chunks(decoder, settings):
+    root = generate_key()
+    settings.SECURE_SESSION = {"KEY": root, "PLACEMENT": "chunked"}
+    session = SessionStore()
+    session.accept([])
+    session["text"] = "x" * 5000
+    session.save()
+    first, second = chunks.split("sessionid", session.session_key).values()
+
+    token = decoder.join(first, [second])
+
+    assert decoder.decode(token, [root])[1] == {"text": "x" * 5000}
+
+
+MARK = "0123456789abABCDEFGH"
+
+
+@pytest.mark.parametrize(
+    ("value", "further"),
+    [
+        (f"2.{MARK}xyz", ["ABCDEFGH.rest"]),
+        (f"2.{MARK}xyz", ["ABCDEFGH.rest", "ABCDEFGH.rest"]),
+        (f"2.{MARK}xyz", ["ABCDEFGH.rest", "older-one.rest"]),
+        (f"2.{MARK}xyz", ["ABCDEFGH.rest", "ABCDEFGH.other"]),
+        (f"2.{MARK}xyz", ["ABCDEFGI.rest"]),
+        (f"2.{MARK}xyz", []),
+        (f"2.{MARK[:-1]}", ["ABCDEFGH.rest"]),
+        (f"2.{MARK}", ["ABCDEFGH."]),
+        (f"3.{MARK}xyz", ["ABCDEFGH.rest"]),
+        (f"1.{MARK}xyz", ["ABCDEFGH.rest"]),
+        (f"2.{MARK}x.z", ["ABCDEFGH.rest"]),
+        (MARK, ["ABCDEFGH.rest"]),
+    ],
+)
+def test_package_and_decoder_agree_on_chunks(decoder, value, further):
+    ours = chunks.join("name", [value], {"name.1": further}.__getitem__)
+
+    assert [decoder.join(value, further)] == ours
+
+
+def test_the_decoder_takes_tokens_as_long_as_the_package_does(decoder):
+    limit = decoder.decode.__kwdefaults__["limit"]
+
+    assert limit == chunks.chunked_capacity("sessionid")
+
+
+def test_the_limits_in_the_token_format_are_those_of_the_code():
+    page = read(REFERENCE / "token-format.md").partition("### Limits")[2]
+
+    for name in ("sessionid", "__Host-session"):
+        assert chunks.chunked_capacity(name) == 7587 - 2 * len(name)
+        assert chunks.single_capacity(name) == 4096 - len(name)
+    for limit in (7587, 4096, conf.TOKEN_LIMIT, conf.SPILL_LIMIT, 1 << 20):
+        assert re.search(rf"\| {limit}\b", page), limit
+    assert f"{choice.MAX_CANDIDATES} with a known key id" in page
 
 
 HEAD = bytes(16) + b"".join(n.to_bytes(4, "big") for n in (NOW, NOW, NOW + 9, 0))

@@ -14,6 +14,7 @@ import re
 import struct
 import sys
 import time
+import zlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -26,13 +27,23 @@ VERSION = 1
 BLOCK = 48
 HEADER = struct.Struct(">16sIIIIBH")
 FIELDS = ("sid", "created", "issued", "expires", "age", "flags", "claims_size")
-ENDS_WITH_BROWSER, FIXED_DATE = 1, 8
+ENDS_WITH_BROWSER, COMPRESSED, POINTER, FIXED_DATE = 1, 2, 4, 8
 MAX_CLOCK_SKEW = 60
 MAX_DEPTH = 100
+MAX_BODY = 1 << 20
 
 
 class Refused(Exception):
     """The token is refused; the only argument is the reason code."""
+
+
+class Elsewhere(Exception):
+    """The session is in a cache: give what is there to open_stored()."""
+
+    def __init__(self, name: bytes, digest: bytes) -> None:
+        self.cache_key = f"secure_session.{name.hex()}"
+        self.digest = digest
+        super().__init__(f"the session is in the cache as {self.cache_key}")
 
 
 def root_from_secret_key(secret_key: str) -> bytes:
@@ -69,17 +80,50 @@ def decode(
     purpose: str = "session",
     alias: str = "default",
     audience: str = "",
-    limit: int = 4096 - len("sessionid"),
+    limit: int = 7587 - 2 * len("sessionid"),
     cookie_age: int = 1209600,
+    idle_timeout: int | None = None,
     absolute_timeout: int | None = 2592000,
     now: int | None = None,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return metadata and session of a token. Raise Refused."""
+    """Return metadata and session of a token. Raise Refused or Elsewhere."""
     keys = dict(derive(root, purpose, alias, audience) for root in roots)
     metadata, body = open_token(token, keys, limit)
     now = int(time.time()) if now is None else now
-    check_times(metadata, now, cookie_age, absolute_timeout)
+    check_times(metadata, now, cookie_age, idle_timeout, absolute_timeout)
+    if metadata["flags"] & POINTER:
+        if len(body) != 48:
+            raise Refused("undecodable")
+        raise Elsewhere(name=body[:16], digest=body[16:])
     return metadata, read_body(body)
+
+
+def open_stored(
+    stored: bytes | None,
+    pointer: Elsewhere,
+    roots: Iterable[bytes],
+    *,
+    alias: str = "default",
+    audience: str = "",
+) -> dict[str, Any]:
+    """Return the session in a cache's entry (steps 9 and 10). Raise Refused."""
+    if stored is None:
+        raise Refused("lost")
+    if hashlib.blake2b(stored, digest_size=32).digest() != pointer.digest:
+        raise Refused("stale")
+    keys = dict(derive(root, "spill", alias, audience) for root in roots)
+    _, body = open_bytes(stored, keys)
+    return read_body(body)
+
+
+def join(value: str, further: Iterable[str]) -> str:
+    """Return the token of a cookie NAME; *further* are the values of NAME.1."""
+    if not re.fullmatch(r"2\.[A-Za-z0-9_-]{20,}", value):
+        return value
+    first = value[2:]
+    mark = first[12:20] + "."
+    rest = {piece[len(mark) :] for piece in further if piece.startswith(mark)}
+    return first + rest.pop() if len(rest) == 1 else value
 
 
 def open_token(
@@ -96,11 +140,19 @@ def open_token(
         raise Refused("unknown_version")
     if key_id not in keys:
         raise Refused("unknown_key")
-    if not re.fullmatch("(?:[A-Za-z0-9_-]{64}){2,}", token):
+    if not re.fullmatch("[A-Za-z0-9_-]*", token) or len(token) % 64:
         raise Refused("malformed")
-    raw = base64.urlsafe_b64decode(token)
+    return open_bytes(base64.urlsafe_b64decode(token), keys)
+
+
+def open_bytes(raw: bytes, keys: dict[bytes, bytes]) -> tuple[dict[str, Any], bytes]:
+    """Open what a token spells, or what a cache holds (steps 4 to 6)."""
+    if len(raw) % BLOCK or len(raw) < 2 * BLOCK:
+        raise Refused("malformed")
+    if raw[1:8] not in keys:
+        raise Refused("unknown_key")
     try:
-        padded = crypto_secretbox_open_easy(raw[32:], raw[8:32], keys[key_id])
+        padded = crypto_secretbox_open_easy(raw[32:], raw[8:32], keys[raw[1:8]])
     except CryptoError:
         raise Refused("tampered") from None
     return take_apart(padded)
@@ -119,30 +171,52 @@ def take_apart(padded: bytes) -> tuple[dict[str, Any], bytes]:
     start = HEADER.size + metadata["claims_size"]
     if (
         start > len(content)
-        or metadata["flags"] & ~(ENDS_WITH_BROWSER | FIXED_DATE)
+        or metadata["flags"] & ~(ENDS_WITH_BROWSER | COMPRESSED | POINTER | FIXED_DATE)
         or metadata["created"] > metadata["issued"]
     ):
         raise Refused("undecodable")
-    return metadata, content[start:]
+    body = content[start:]
+    return metadata, inflate(body) if metadata["flags"] & COMPRESSED else body
+
+
+def inflate(body: bytes) -> bytes:
+    """Decompress one whole zlib stream of a bounded size."""
+    stream = zlib.decompressobj()
+    try:
+        inflated = stream.decompress(body, MAX_BODY + 1)
+    except zlib.error:
+        raise Refused("undecodable") from None
+    if len(inflated) > MAX_BODY or not stream.eof or stream.unused_data:
+        raise Refused("undecodable")
+    return inflated
 
 
 def check_times(
-    metadata: dict[str, Any], now: int, cookie_age: int, absolute_timeout: int | None
+    metadata: dict[str, Any],
+    now: int,
+    cookie_age: int,
+    idle_timeout: int | None,
+    absolute_timeout: int | None,
 ) -> None:
     """Apply the site's policy of today (step 7)."""
     if metadata["issued"] > now + MAX_CLOCK_SKEW:
         raise Refused("future")
+    default = not metadata["age"] and not metadata["flags"] & FIXED_DATE
     deadline = metadata["expires"]
-    if not metadata["age"] and not metadata["flags"] & FIXED_DATE:
-        deadline = min(deadline, metadata["issued"] + cookie_age)
+    if default:
+        age = cookie_age if idle_timeout is None else idle_timeout
+        deadline = min(deadline, metadata["issued"] + age)
+    end = float("inf")
     if absolute_timeout is not None:
-        deadline = min(deadline, metadata["created"] + absolute_timeout)
-    if now >= deadline:
+        end = metadata["created"] + absolute_timeout
+    if now >= end or (now >= deadline and (idle_timeout is None or not default)):
         raise Refused("expired")
+    if now >= deadline:
+        raise Refused("idle")
 
 
 def read_body(body: bytes) -> dict[str, Any]:
-    """Parse the JSON that Django's default serializer writes (step 8)."""
+    """Parse the JSON that Django's default serializer writes (step 10)."""
     try:
         text = body.decode()
         value, end = json.JSONDecoder().raw_decode(text)
@@ -173,6 +247,8 @@ def main() -> None:
         metadata, data = decode(sys.stdin.read().strip(), [root])
     except Refused as refusal:
         sys.exit(f"refused: {refusal}")
+    except Elsewhere as pointer:
+        sys.exit(str(pointer))
     metadata["sid"] = base64.urlsafe_b64encode(metadata["sid"])[:22].decode()
     sys.stdout.write(json.dumps({**metadata, "session": data}, indent=2) + "\n")
 
