@@ -96,7 +96,8 @@ def values(header: str, name: str) -> list[str]:
 
 def names_of(header: str, name: str) -> set[str]:
     """Return the names that came of a session's cookies: its own and its chunks'."""
-    return {each for each in chunk_names(name) if values(header, each)}
+    names = chunk_names(name) if f"{name}." in header else [name]
+    return {each for each in names if values(header, each)}
 
 
 def _begins_a_cookie(header: str, start: int) -> bool:

@@ -45,10 +45,10 @@ class SecureSessionMiddleware(SessionMiddleware):
         if self.async_mode:
             return self.__acall__(request)
         try:
-            response = self.process_request(request) or self.get_response(request)
+            response: Any = self.process_request(request) or self.get_response(request)
         except StoreUnavailable:  # raised by the site's own page for a 500
             return _unavailable()
-        return self.process_response(request, cast(HttpResponseBase, response))
+        return self.process_response(request, response)
 
     async def __acall__(self, request: HttpRequest) -> HttpResponseBase:
         """See :meth:`__call__`."""
@@ -56,7 +56,7 @@ class SecureSessionMiddleware(SessionMiddleware):
             return await super().__acall__(request)
         response = self.process_request(request)
         if response is None:
-            get_response = cast(Callable[..., Awaitable[Any]], self.get_response)
+            get_response: Any = self.get_response
             try:
                 response = await get_response(request)
             except StoreUnavailable:
@@ -187,7 +187,8 @@ def _tell_browser(
             attributes,
             secure=secure,
         )
-    cookies.expire(response, leftovers, attributes, secure=secure)
+    if leftovers:
+        cookies.expire(response, leftovers, attributes, secure=secure)
     cookies.send(response, sent, attributes, max_age=max_age, secure=secure)
     cookies.forbid_caching(response)
 

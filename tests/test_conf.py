@@ -565,14 +565,14 @@ def test_an_alias_that_is_not_configured_is_refused_by_name():
 def test_the_limit_of_a_cookie_counts_its_name_and_that_of_a_token_does_not(settings):
     settings.SESSION_COOKIE_NAME = "n" * 96
 
-    assert get_config().capacity(in_chunks=False) == 4000
+    assert get_config().single_capacity == 4000
     assert get_codec("default", "ws").limit == 65536
 
 
 def test_a_cookie_of_any_placement_is_opened_whatever_the_placement(settings):
-    longest = get_config().capacity(in_chunks=True)
+    longest = get_config().chunked_capacity
 
-    assert longest > get_config().capacity(in_chunks=False)
+    assert longest > get_config().single_capacity
     assert get_codec("default", "session").limit == longest
 
 

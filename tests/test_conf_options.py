@@ -691,7 +691,7 @@ def test_a_cookies_name_may_have_all_that_the_rfc_allows(name, settings):
     site(settings)
 
     assert get_config().cookie_name == name
-    assert get_config().capacity(in_chunks=False) == 4096 - len(name)
+    assert get_config().single_capacity == 4096 - len(name)
 
 
 @pytest.mark.parametrize("path", ["/", "/a", "/a b/", "/" + "a" * 1023])

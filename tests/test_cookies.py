@@ -6,10 +6,12 @@ import copy
 import itertools
 import pickle
 import re
+from contextlib import ExitStack
 from http.cookies import Morsel
 
 import pytest
 from django.http import HttpResponse, parse_cookie
+from django.test import override_settings
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -408,17 +410,20 @@ def flush_all(request):
 
 @pytest.fixture
 def configure(settings):
-    def set_attributes(combination):
-        for name, value in combination.items():
-            setattr(settings, f"SESSION_{name}", value)
-        prefs = {**combination, "COOKIE_NAME": "prefs"}
-        settings.SECURE_SESSION = {
-            **settings.SECURE_SESSION,
-            "PLACEMENT": "chunked",
-            "SESSIONS": {"prefs": prefs},
-        }
+    """Change the settings many times; each change ends the one before."""
+    with ExitStack() as changes:
 
-    return set_attributes
+        def set_attributes(combination):
+            changes.close()
+            options = {
+                **settings.SECURE_SESSION,
+                "PLACEMENT": "chunked",
+                "SESSIONS": {"prefs": {**combination, "COOKIE_NAME": "prefs"}},
+            }
+            named = {f"SESSION_{name}": value for name, value in combination.items()}
+            changes.enter_context(override_settings(SECURE_SESSION=options, **named))
+
+        yield set_attributes
 
 
 @pytest.mark.parametrize("https", [True, False], ids=["https", "http"])

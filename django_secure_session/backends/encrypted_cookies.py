@@ -69,14 +69,15 @@ class SessionStore(OpenedSession):
 
     def _seal(self) -> Sealed:
         __traceback_hide__ = True
+        codec = self._codec
+        body = codec.dump(self._loaded())
         metadata = self._next_metadata()
-        body = self._codec.dump(self._loaded())
-        token = self._codec.seal(metadata, body)
+        token = codec.seal(metadata, body)
         entry = None
         if self._spills(token):
             entry = self._new_entry(metadata, body)
             pointing = metadata._replace(flags=metadata.flags | POINTER)
-            token = self._codec.seal(pointing, entry.pointer)
+            token = codec.seal(pointing, entry.pointer)
         self._refuse_large(token, self.purpose)
         return Sealed(token, metadata, body, entry)
 
@@ -98,6 +99,8 @@ class SessionStore(OpenedSession):
         self, sealed: Sealed
     ) -> tuple[spill.Entry | None, int, tuple[bytes, ...]] | None:
         """Return the new entry, the seconds it is kept, and the names of old ones."""
+        if not (sealed.entry or self._entry_name or self._superseded):
+            return None  # neither now nor before
         old = self._old_entries() if self._is_final() else ()
         if not sealed.entry and not old:
             return None
@@ -112,8 +115,9 @@ class SessionStore(OpenedSession):
         """Be what was sealed; tell whether a fallback key had sealed it before."""
         self._session_key = sealed.token
         self._adopt(sealed.metadata, sealed.body)
-        self._superseded = () if self._is_final() else self._old_entries()
-        self._entry_name = sealed.entry.name if sealed.entry else None
+        if sealed.entry or self._entry_name:
+            self._superseded = () if self._is_final() else self._old_entries()
+            self._entry_name = sealed.entry.name if sealed.entry else None
         self.modified = self._sealed_here = True
         resealed, self._stale_key = self._stale_key, False
         return resealed

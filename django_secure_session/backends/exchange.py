@@ -54,7 +54,7 @@ class ExchangedSession(ExtendedSession):
         """Take part in an exchange whose request brought these tokens."""
         self._options = self._options or {}
         self._came = tokens
-        if self._session_key in tokens:
+        if len(tokens) > 1 and self._session_key in tokens:
             self._candidates = tokens
 
     def has_accepted(self) -> bool:
@@ -63,8 +63,9 @@ class ExchangedSession(ExtendedSession):
 
     def _cookie_capacity(self) -> int:
         # Django's middleware sets one cookie only.
-        in_chunks = self._options is not None and self._config.placement == "chunked"
-        return self._config.capacity(in_chunks=in_chunks)
+        config = self._config
+        in_chunks = self._options is not None and config.placement == "chunked"
+        return config.chunked_capacity if in_chunks else config.single_capacity
 
     def options(self, **attributes: Any) -> None:
         """Set attributes of the cookie in this response only, and send it.
@@ -116,7 +117,9 @@ class ExchangedSession(ExtendedSession):
             return None
         if token is None and (self._came == [] or not self._is_empty()):
             return None
-        attributes = _with_options(self._config.cookie, self._options or {})
+        attributes = self._config.cookie
+        if self._options:
+            attributes = _with_options(attributes, self._options)
         reach = self._reach_of_change(ending=token is None)
         return CookieChange(token, attributes, self._max_age(), reach)
 
@@ -148,6 +151,8 @@ class ExchangedSession(ExtendedSession):
 
     def save_for_response(self) -> None:
         """Save what this response has to bring, if anything."""
+        if not self._may_be_due():
+            return
         self._answering = True
         if self._has_to_be_read():
             self._loaded()
@@ -159,6 +164,8 @@ class ExchangedSession(ExtendedSession):
 
     async def asave_for_response(self) -> None:
         """See :meth:`save_for_response`."""
+        if not self._may_be_due():
+            return
         self._answering = True
         if self._has_to_be_read():
             await self._aloaded()
@@ -167,6 +174,12 @@ class ExchangedSession(ExtendedSession):
                 await self.asave()
             except SessionTooLarge as error:
                 self._keep_as_it_was(error)
+
+    def _may_be_due(self) -> bool:
+        """Tell at once of most responses that they need nothing."""
+        config = self._config
+        may_refresh = config.idle_timeout is not None
+        return self.modified or config.save_every_request or may_refresh
 
     def _is_final(self) -> bool:
         """Tell whether what is saved now is what the browser will have.

@@ -129,19 +129,17 @@ class ExtendedSession(TimedSession):
 
     def _cookie_capacity(self) -> int:
         """Return the characters that a token in the cookie may have."""
-        return self._config.capacity(in_chunks=False)
+        return self._config.single_capacity
 
     def _refuse_large(self, token: str, purpose: str) -> None:
-        in_cookie = purpose == conf.SESSION_PURPOSE
-        codec = conf.get_codec(self.alias, purpose)
-        limit = self._cookie_capacity() if in_cookie else codec.limit
-        if len(token) <= limit:
-            return
-        if not in_cookie:
-            raise self._too_large("token", len(token), limit)
-        name = self._config.cookie_name
-        size, limit = len(name) + len(token), len(name) + limit
-        raise self._too_large(f"cookie {name!r}", size, limit)
+        if purpose != conf.SESSION_PURPOSE:
+            limit = conf.get_codec(self.alias, purpose).limit
+            if len(token) > limit:
+                raise self._too_large("token", len(token), limit)
+        elif len(token) > self._cookie_capacity():
+            name = self._config.cookie_name
+            size, limit = len(name) + len(token), len(name) + self._cookie_capacity()
+            raise self._too_large(f"cookie {name!r}", size, limit)
 
     def _too_large(self, what: str, size: int, limit: int) -> SessionTooLarge:
         data = self._loaded()

@@ -18,6 +18,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 from django.utils.module_loading import import_string
 
+from django_secure_session.chunks import chunked_capacity, single_capacity
 from django_secure_session.codec import Codec
 from django_secure_session.conf.cookie import ATTRIBUTES as ATTRIBUTES
 from django_secure_session.conf.cookie import CookieAttributes as CookieAttributes
@@ -113,6 +114,8 @@ def _read_config(options: Options, keys: Keyring) -> SessionConfig:
         attribute=attribute(options),
         url_prefixes=url_prefixes(options),
         cookie=cookie,
+        single_capacity=single_capacity(cookie.name),
+        chunked_capacity=chunked_capacity(cookie.name),
         cookie_age=options.seconds("COOKIE_AGE"),
         ends_with_browser=options.flag("EXPIRE_AT_BROWSER_CLOSE"),
         save_every_request=bool(settings.SESSION_SAVE_EVERY_REQUEST),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from django_secure_session.chunks import chunked_capacity, single_capacity
 from django_secure_session.codec import Codec
 from django_secure_session.conf.cookie import CookieAttributes
 from django_secure_session.keyring import Keyring
@@ -22,14 +21,18 @@ SPILL_LIMIT = 1_000_000
 class SessionConfig:
     """The settings of one session. Ages and timeouts are in seconds.
 
-    ``spill_above`` is in bytes of a cookie's name and value; ``has_own_key`` is False
-    where the key that seals is derived from SECRET_KEY.
+    ``single_capacity`` and ``chunked_capacity`` are the characters of the longest token
+    that one cookie holds, and all chunks; ``spill_above`` is in bytes of a cookie's
+    name and value. ``has_own_key`` is False where the key that seals is derived from
+    SECRET_KEY.
     """
 
     alias: str
     attribute: str
     url_prefixes: tuple[str, ...]
     cookie: CookieAttributes
+    single_capacity: int
+    chunked_capacity: int
     cookie_age: int
     ends_with_browser: bool
     save_every_request: bool
@@ -56,11 +59,6 @@ class SessionConfig:
         """
         limit = TOKEN_LIMIT
         if purpose == SESSION_PURPOSE:
-            limit = chunked_capacity(self.cookie_name)
+            limit = self.chunked_capacity
         box = self.keyring.box(purpose, self.alias, self.audience)
         return Codec(box, self.serializer, limit, compress=self.compress)
-
-    def capacity(self, *, in_chunks: bool) -> int:
-        """Return the characters of the longest token that the cookies hold."""
-        fits = chunked_capacity if in_chunks else single_capacity
-        return fits(self.cookie_name)

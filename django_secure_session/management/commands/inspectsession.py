@@ -136,7 +136,8 @@ class Command(BaseCommand):
 def _limit(config: conf.SessionConfig, purpose: str) -> int:
     if purpose != conf.SESSION_PURPOSE:
         return conf.TOKEN_LIMIT
-    return config.capacity(in_chunks=config.placement == "chunked")
+    in_chunks = config.placement == "chunked"
+    return config.chunked_capacity if in_chunks else config.single_capacity
 
 
 def _given(token: str) -> str:
