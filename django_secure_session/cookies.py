@@ -86,7 +86,8 @@ def values(header: str, name: str) -> list[str]:
     beginning = f"{name}="
     start = header.find(beginning)
     while start >= 0:
-        if _begins_a_cookie(header, start):
+        usual = header[start - 2 : start] == "; "  # the others cost a call
+        if usual or _begins_a_cookie(header, start):
             end = header.find(";", start)
             value = header[start + len(beginning) : None if end < 0 else end]
             found.append(value.rstrip(_SPACES))

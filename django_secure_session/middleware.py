@@ -94,7 +94,7 @@ class SecureSessionMiddleware(SessionMiddleware):
     def _open(self, config: conf.SessionConfig, header: str) -> SessionStore:
         tokens = cookies.tokens(header, config.cookie.name)
         # Of several any will do until they are opened, but for one that Django drops.
-        token = tokens[0] if len(tokens) == 1 else max(tokens, key=len, default=None)
+        token = max(tokens, key=len) if tokens else None
         session = self._session_class(token, alias=config.alias)
         session.accept(tokens)
         return session
@@ -141,7 +141,7 @@ class SecureSessionMiddleware(SessionMiddleware):
             # Below a URL_PREFIX one session is there under two names.
             if isinstance(session, SessionStore) and session not in sessions:
                 sessions.append(session)
-                if not session.has_accepted():
+                if not session.has_accepted:
                     header = cookies.received(request) or ""
                     session.accept(cookies.tokens(header, config.cookie.name))
         return sessions

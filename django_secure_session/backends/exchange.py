@@ -41,6 +41,8 @@ class ExchangedSession(ExtendedSession):
 
     #: Whether a store that this session needs did not answer.
     unavailable = False
+    #: Whether accept() was called.
+    has_accepted = False
     #: The tokens that came; None where nobody told, as for one that a view has made.
     _came: Sequence[str] | None = None
     _candidates: Sequence[str] = ()
@@ -53,13 +55,10 @@ class ExchangedSession(ExtendedSession):
     def accept(self, tokens: Sequence[str]) -> None:
         """Take part in an exchange whose request brought these tokens."""
         self._options = self._options or {}
+        self.has_accepted = True
         self._came = tokens
         if len(tokens) > 1 and self._session_key in tokens:
             self._candidates = tokens
-
-    def has_accepted(self) -> bool:
-        """Tell whether it takes part in an exchange."""
-        return self._came is not None
 
     def _cookie_capacity(self) -> int:
         # Django's middleware sets one cookie only.
@@ -112,7 +111,7 @@ class ExchangedSession(ExtendedSession):
 
     def cookie_change(self) -> CookieChange | None:
         """Return what this response has to tell the browser, or None for nothing."""
-        token = self._session_key
+        token: str | None = self._session_key
         if token is not None and not self._sealed_here:
             return None
         if token is None and (self._came == [] or not self._is_empty()):
@@ -151,7 +150,7 @@ class ExchangedSession(ExtendedSession):
 
     def save_for_response(self) -> None:
         """Save what this response has to bring, if anything."""
-        if not self._may_be_due():
+        if not (self.modified or self._config.acts_on_reads):
             return
         self._answering = True
         if self._has_to_be_read():
@@ -164,7 +163,7 @@ class ExchangedSession(ExtendedSession):
 
     async def asave_for_response(self) -> None:
         """See :meth:`save_for_response`."""
-        if not self._may_be_due():
+        if not (self.modified or self._config.acts_on_reads):
             return
         self._answering = True
         if self._has_to_be_read():
@@ -174,12 +173,6 @@ class ExchangedSession(ExtendedSession):
                 await self.asave()
             except SessionTooLarge as error:
                 self._keep_as_it_was(error)
-
-    def _may_be_due(self) -> bool:
-        """Tell at once of most responses that they need nothing."""
-        config = self._config
-        may_refresh = config.idle_timeout is not None
-        return self.modified or config.save_every_request or may_refresh
 
     def _is_final(self) -> bool:
         """Tell whether what is saved now is what the browser will have.

@@ -39,7 +39,7 @@ class SealedSession(SessionBase):
         self.accessed = self.modified = False
         self.alias = alias
         self.purpose = purpose
-        self._config = conf.get_config(alias)
+        self._config = conf.get_configs().get(alias) or conf.get_config(alias)
         # Django drops keys under eight characters, so load() will not see those.
         if session_key is not None and self._session_key is None:
             self._rejection = "malformed"

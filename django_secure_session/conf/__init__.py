@@ -109,6 +109,8 @@ def _read_configs() -> list[SessionConfig]:
 
 def _read_config(options: Options, keys: Keyring) -> SessionConfig:
     cookie = options.cookie()
+    idle_timeout = options.idle_timeout()
+    save_every_request = bool(settings.SESSION_SAVE_EVERY_REQUEST)
     return SessionConfig(
         alias=options.alias or DEFAULT_ALIAS,
         attribute=attribute(options),
@@ -118,9 +120,10 @@ def _read_config(options: Options, keys: Keyring) -> SessionConfig:
         chunked_capacity=chunked_capacity(cookie.name),
         cookie_age=options.seconds("COOKIE_AGE"),
         ends_with_browser=options.flag("EXPIRE_AT_BROWSER_CLOSE"),
-        save_every_request=bool(settings.SESSION_SAVE_EVERY_REQUEST),
+        save_every_request=save_every_request,
+        acts_on_reads=save_every_request or idle_timeout is not None,
         audience=options.audience(),
-        idle_timeout=options.idle_timeout(),
+        idle_timeout=idle_timeout,
         absolute_timeout=options.optional_seconds("ABSOLUTE_TIMEOUT"),
         placement=options.placement(),
         spill_above=options.spill_above(),

@@ -23,8 +23,9 @@ class SessionConfig:
 
     ``single_capacity`` and ``chunked_capacity`` are the characters of the longest token
     that one cookie holds, and all chunks; ``spill_above`` is in bytes of a cookie's
-    name and value. ``has_own_key`` is False where the key that seals is derived from
-    SECRET_KEY.
+    name and value. ``acts_on_reads`` tells whether a response may have to bring a
+    cookie where nothing was written; ``has_own_key`` is False where the key that seals
+    is derived from SECRET_KEY.
     """
 
     alias: str
@@ -36,6 +37,7 @@ class SessionConfig:
     cookie_age: int
     ends_with_browser: bool
     save_every_request: bool
+    acts_on_reads: bool
     audience: str
     idle_timeout: int | None
     absolute_timeout: int | None
