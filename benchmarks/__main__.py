@@ -1,7 +1,26 @@
-"""Run every benchmark: ``python -m benchmarks``, with the options of the codec's."""
+"""Run the benchmarks: ``python -m benchmarks [codec|requests] [options]``."""
 
 from __future__ import annotations
 
-from benchmarks.codec.__main__ import main
+import sys
 
-main()
+import benchmarks.codec.__main__
+import benchmarks.requests.__main__
+
+PARTS = {
+    "codec": benchmarks.codec.__main__.main,
+    "requests": benchmarks.requests.__main__.main,
+}
+
+
+def main() -> None:
+    """Run the part that is named first, or all; the options go to each."""
+    arguments = sys.argv[1:]
+    named = [arguments.pop(0)] if arguments and arguments[0] in PARTS else PARTS
+    for name in named:
+        print(f"\n=== {name}\n", flush=True)
+        PARTS[name](arguments)
+
+
+if __name__ == "__main__":
+    main()

@@ -22,18 +22,28 @@ PINNED = {
 
 
 class Measured:
-    """What each process measured: nanoseconds per call, by the name of the case."""
+    """What each process measured: nanoseconds per call, by the name of the case.
+
+    With a *floor* all is counted above the case of that name.
+    """
 
     def __init__(self, runs: Sequence[dict[str, float]]) -> None:
         self._runs = runs
 
-    def microseconds(self, name: str) -> float:
+    def microseconds(self, name: str, floor: str = "") -> float:
         """Return the median over the processes."""
-        return statistics.median(run[name] for run in self._runs) / 1000
+        return statistics.median(_above(run, name, floor) for run in self._runs) / 1000
 
-    def ratios(self, name: str, baseline: str) -> list[float]:
+    def ratios(self, name: str, baseline: str, floor: str = "") -> list[float]:
         """Return time of the case / time of the baseline of each process, sorted."""
-        return sorted(run[name] / run[baseline] for run in self._runs)
+        return sorted(
+            _above(run, name, floor) / _above(run, baseline, floor)
+            for run in self._runs
+        )
+
+
+def _above(run: dict[str, float], name: str, floor: str) -> float:
+    return run[name] - (run[floor] if floor else 0)
 
 
 def measure(module: str, arguments: Sequence[str], processes: int) -> Measured:

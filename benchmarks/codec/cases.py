@@ -16,7 +16,8 @@ from django.core import signing
 
 from benchmarks.measuring import Case
 from benchmarks.sessions import Session
-from django_secure_session.codec import Codec, Metadata
+from django_secure_session.codec import Codec
+from django_secure_session.codec.metadata import Lifetime, Metadata
 from django_secure_session.exceptions import BadToken
 from django_secure_session.keyring import Keyring, RootKey, generate_key
 from django_secure_session.serializers import CompactJSON
@@ -25,7 +26,7 @@ RINGS = (1, 4, 16, 64)
 
 LIMIT = 65536  # characters that the package reads of a token that is not a cookie
 _AGE = 14 * 86400  # Django's SESSION_COOKIE_AGE, seconds
-_ABSOLUTE = 30 * 86400
+_LIFETIME = Lifetime(_AGE, absolute=30 * 86400)
 _SID = bytes(16)
 _SALT = "django.contrib.sessions.backends.signed_cookies"
 
@@ -126,14 +127,14 @@ def _codec(roots: list[RootKey]) -> Codec:
 
 def _encode(codec: Codec, session: Session) -> str:
     now = int(time.time())
-    return codec.encode(Metadata(_SID, now, now, now + _AGE), session)
+    return codec.seal(Metadata(_SID, now, now, now + _AGE), codec.dump(session))
 
 
 def _decode(codec: Codec, token: str) -> tuple[Session, bool]:
     """Ask what the session store asks: for the data, and whether to seal it anew."""
     now = int(time.time())
-    _, _, data = codec.decode(token, now=now, age=_AGE, absolute=_ABSOLUTE)
-    return data, codec.is_stale(token)
+    _, _, body = codec.open(token, now=now, lifetime=_LIFETIME)
+    return codec.read_body(body), codec.is_stale(token)
 
 
 def _round_trip(codec: Codec, session: Session) -> Case:

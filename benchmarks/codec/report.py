@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import platform
-import statistics
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
-import django
-import nacl
-
-import django_secure_session
 from benchmarks.codec import cases
 from benchmarks.processes import Measured
 from benchmarks.sessions import Session, json_bytes
+from benchmarks.tables import Row, against, heading, table
 
 #: Goals on Python 3.13, as shares of the time of signed_cookies.
 ROUND_TRIP_GOALS = {"log-in": 0.40, "shop": 0.52, "wizard": 0.65}
@@ -36,30 +31,21 @@ _COLUMNS = (
 
 def text(measured: Measured, of_size: Mapping[str, Session], processes: int) -> str:
     """Return the whole report."""
-    versions = (
-        f"django-secure-session {django_secure_session.__version__}, "
-        f"Python {platform.python_version()}, Django {django.__version__}, "
-        f"PyNaCl {nacl.__version__}, {platform.machine()}"
-    )
     return "\n".join(
         (
-            versions,
-            f"CPU time in microseconds; medians of {processes} fresh processes, in "
-            "brackets the least and the most.",
+            *heading(processes),
             "\nEncode + decode: bytes of JSON, of it compressed, and of the cookie "
             "values;\nratio to signed_cookies",
-            *_table(_round_trips(measured, of_size)),
+            *table(_round_trips(measured, of_size)),
             "\nWith more keys; ratio to one key (control: one key measured twice)",
-            *_table(_rings(measured)),
+            *table(_rings(measured)),
             "\nRefusing a token; ratio to opening the log-in session",
-            *_table(_refusals(measured, of_size)),
+            *table(_refusals(measured, of_size)),
         )
     )
 
 
-def _round_trips(
-    measured: Measured, of_size: Mapping[str, Session]
-) -> Iterator[Sequence[str]]:
+def _round_trips(measured: Measured, of_size: Mapping[str, Session]) -> Iterator[Row]:
     yield _COLUMNS
     for size, session in of_size.items():
         ours, theirs = f"sealed {size}", f"signed {size}"
@@ -71,11 +57,11 @@ def _round_trips(
             f"{len(cases.signed(session))}",
             f"{measured.microseconds(ours):.1f}",
             f"{measured.microseconds(theirs):.1f}",
-            *_against(measured.ratios(ours, theirs), ROUND_TRIP_GOALS[size]),
+            *against(measured.ratios(ours, theirs), ROUND_TRIP_GOALS[size]),
         )
 
 
-def _rings(measured: Measured) -> Iterator[Sequence[str]]:
+def _rings(measured: Measured) -> Iterator[Row]:
     yield ("what", "keys", "us", "ratio", "goal", "")
     for what in ("round trip", "open current", "open last"):
         for ring in ("control", *cases.RINGS[1:]):
@@ -84,13 +70,11 @@ def _rings(measured: Measured) -> Iterator[Sequence[str]]:
                 what,
                 "1 (control)" if ring == "control" else f"{ring}",
                 f"{measured.microseconds(case):.1f}",
-                *_against(measured.ratios(case, f"{what} 1"), RING_GOAL),
+                *against(measured.ratios(case, f"{what} 1"), RING_GOAL),
             )
 
 
-def _refusals(
-    measured: Measured, of_size: Mapping[str, Session]
-) -> Iterator[Sequence[str]]:
+def _refusals(measured: Measured, of_size: Mapping[str, Session]) -> Iterator[Row]:
     yield ("token", "length", "us", "ratio", "goal", "")
     for size, session in of_size.items():
         yield _share_of_opening(measured, f"open {size}", len(cases.sealed(session)))
@@ -101,30 +85,10 @@ def _refusals(
 
 def _share_of_opening(
     measured: Measured, case: str, length: int, goal: float | None = None
-) -> Sequence[str]:
+) -> Row:
     return (
         case,
         f"{length}",
         f"{measured.microseconds(case):.1f}",
-        *_against(measured.ratios(case, "open log-in"), goal),
+        *against(measured.ratios(case, "open log-in"), goal),
     )
-
-
-def _against(ratios: Sequence[float], goal: float | None) -> tuple[str, str, str]:
-    """Return the ratio, its goal and whether it is met as far as digits are shown."""
-    ratio = round(statistics.median(ratios), 3)
-    shown = f"{ratio:.3f} ({min(ratios):.3f}-{max(ratios):.3f})"
-    if goal is None:
-        return shown, "", ""
-    return shown, f"{goal:.2f}", "met" if ratio <= goal else "MISSED"
-
-
-def _table(rows: Iterator[Sequence[str]]) -> Iterator[str]:
-    """Align the first column to the left and the others to the right."""
-    cells = list(rows)
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    for first, *others in cells:
-        aligned = (
-            cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True)
-        )
-        yield "  ".join((first.ljust(widths[0]), *aligned)).rstrip()

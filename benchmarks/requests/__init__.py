@@ -1,0 +1,3 @@
+"""Measure whole requests in process, with each session engine and with none."""
+
+from __future__ import annotations

@@ -1,0 +1,95 @@
+"""The benchmarks run, and say what they found. No figure is asserted."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks.processes import Measured
+from benchmarks.requests import report
+from benchmarks.requests.cases import UNTOUCHED, USES, name
+from benchmarks.requests.project import NO_SESSION, STOCK_MIDDLEWARE, setups
+from benchmarks.tables import against
+
+ROOT = Path(__file__).parents[1]
+REQUESTS = [
+    name(action, size, setup)
+    for action, size in (*USES, *UNTOUCHED)
+    for setup in setups(STOCK_MIDDLEWARE)
+]
+
+
+def measured_in_a_process(*arguments: str) -> dict[str, float]:
+    """Return what a fresh process prints; it checks each case before it measures."""
+    command = [sys.executable, "-m", *arguments, "--rounds=2", "--seed=0"]
+    child = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE)
+    return json.loads(child.stdout)
+
+
+def test_the_codec_s_cases_run():
+    assert min(measured_in_a_process("benchmarks.codec").values()) > 0
+
+
+@pytest.mark.parametrize("transport", ["sync", "async"])
+@pytest.mark.parametrize("sessions", [[], ["--repetitive"]], ids=["real", "repetitive"])
+def test_each_request_is_measured_with_each_engine(transport, sessions):
+    times = measured_in_a_process(
+        "benchmarks.requests",
+        f"--transport={transport}",
+        *sessions,
+    )
+    assert set(times) == set(REQUESTS)
+    assert min(times.values()) > 0
+
+
+def run_of(times: dict[str, float]) -> dict[str, float]:
+    """Return nanoseconds of all requests by setup, the same for each request."""
+    return {
+        request: times.get(request.rpartition("/")[2], 100_000) for request in REQUESTS
+    }
+
+
+def report_of(times: dict[str, float]) -> str:
+    measured = Measured([run_of(times)])
+    return report.text({"sync": measured}, STOCK_MIDDLEWARE, 1)
+
+
+def test_a_ratio_is_of_what_is_added_to_a_request_without_sessions():
+    run = {"floor": 40.0, "ours": 60.0, "theirs": 80.0}
+    assert Measured([run]).ratios("ours", "theirs", "floor") == [0.5]
+
+
+def test_without_a_floor_a_ratio_is_of_the_whole():
+    assert Measured([{"ours": 60.0, "theirs": 80.0}]).ratios("ours", "theirs") == [0.75]
+
+
+def test_a_figure_is_the_median_of_the_processes():
+    runs = [{"a": float(ns), "floor": 1000.0} for ns in (9000, 2000, 3000)]
+    assert Measured(runs).microseconds("a", "floor") == 2.0
+
+
+def test_the_report_compares_a_use_with_signed_cookies():
+    times = {NO_SESSION: 40_000, "signed_cookies": 90_000, "ours": 60_000}
+    (line,) = (
+        line
+        for line in report_of(times).splitlines()
+        if line.startswith("read  ") and "log-in" in line
+    )
+    assert line.split()[-4:] == ["0.400", "(0.400-0.400)", "0.60", "met"]
+
+
+def test_the_report_compares_an_untouched_request_with_the_stock_middleware():
+    times = {NO_SESSION: 40_000, "ours, stock": 50_000, "ours": 60_000}
+    (line,) = (line for line in report_of(times).splitlines() if "no cookie" in line)
+    assert line.split()[-4:] == ["2.000", "(2.000-2.000)", "1.00", "MISSED"]
+
+
+@pytest.mark.parametrize(
+    ("ratio", "verdict"), [(0.6, "met"), (0.6004, "met"), (0.6006, "MISSED")]
+)
+def test_a_goal_is_met_as_far_as_digits_are_shown(ratio, verdict):
+    assert against([ratio], 0.6)[-1] == verdict
