@@ -28,6 +28,8 @@ MAX_HEADER = 65536  # bytes of all Cookie headers; browsers and servers stop far
 _GONE = {"max-age": 0, "expires": "Thu, 01 Jan 1970 00:00:00 GMT"}
 MAX_ELSEWHERE = 3000  # bytes of headers; nginx takes 4096 of all by default
 MAX_DEPTH = 4  # levels of paths where a cookie is looked for to be deleted
+# Not request.headers, which would look at every header of each request.
+_HEADER = "HTTP_COOKIE"
 _SEPARATOR = b"; "
 _SPACES = " \t"  # RFC 9110 section 5.6.3; str.strip() would take 29 characters more
 
@@ -55,7 +57,7 @@ def received(request: HttpRequest) -> str | None:
     """
     scope = getattr(request, "scope", None)
     if scope is None:
-        header = request.META.get("HTTP_COOKIE", "")
+        header = request.META.get(_HEADER, "")
     else:
         # HTTP/2 may bring it in several parts: RFC 9113 section 8.2.3.
         parts, size = [], 0

@@ -46,7 +46,7 @@ def who(request):
 
 def echo(request):
     """Return the Cookie header as it came."""
-    header = request.META.get("HTTP_COOKIE", "")
+    header = request.headers.get("cookie", "")
     return HttpResponse(header.encode("latin-1"), content_type="text/plain")
 
 
