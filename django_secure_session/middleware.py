@@ -172,9 +172,6 @@ def _tell_browser(
     sent = chunks.split(attributes.name, token) if token else {}
     header = cookies.received(request) or ""
     leftovers = cookies.names_of(header, attributes.name) - sent.keys()
-    cookies.vary(response)
-    if not sent and not leftovers:
-        return
     secure = request.is_secure() if attributes.secure == "auto" else attributes.secure
     if reach != "none":
         path = escape_uri_path(request.path)  # what browsers compare, and no ";" in it
@@ -190,6 +187,7 @@ def _tell_browser(
     if leftovers:
         cookies.expire(response, leftovers, attributes, secure=secure)
     cookies.send(response, sent, attributes, max_age=max_age, secure=secure)
+    cookies.vary(response)
     cookies.forbid_caching(response)
 
 

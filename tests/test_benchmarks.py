@@ -12,14 +12,15 @@ import pytest
 from benchmarks.processes import Measured
 from benchmarks.requests import report
 from benchmarks.requests.cases import UNTOUCHED, USES, name
-from benchmarks.requests.project import NO_SESSION, STOCK_MIDDLEWARE, setups
+from benchmarks.requests.project import NO_SESSION, STOCK_MIDDLEWARE, groups
 from benchmarks.tables import against
 
 ROOT = Path(__file__).parents[1]
 REQUESTS = [
     name(action, size, setup)
     for action, size in (*USES, *UNTOUCHED)
-    for setup in setups(STOCK_MIDDLEWARE)
+    for setups in groups(STOCK_MIDDLEWARE)
+    for setup in setups
 ]
 
 

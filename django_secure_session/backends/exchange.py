@@ -55,16 +55,10 @@ class ExchangedSession(ExtendedSession):
     def accept(self, tokens: Sequence[str]) -> None:
         """Take part in an exchange whose request brought these tokens."""
         self._options = self._options or {}
-        self.has_accepted = True
+        self.has_accepted = self._takes_chunks = True
         self._came = tokens
         if len(tokens) > 1 and self._session_key in tokens:
             self._candidates = tokens
-
-    def _cookie_capacity(self) -> int:
-        # Django's middleware sets one cookie only.
-        config = self._config
-        in_chunks = self._options is not None and config.placement == "chunked"
-        return config.chunked_capacity if in_chunks else config.single_capacity
 
     def options(self, **attributes: Any) -> None:
         """Set attributes of the cookie in this response only, and send it.

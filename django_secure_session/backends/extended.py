@@ -127,9 +127,14 @@ class ExtendedSession(TimedSession):
         await self._aloaded()
         return self.seal(purpose=purpose, max_age=max_age)
 
+    #: Whether a response can bring the session in several cookies: Django's can't.
+    _takes_chunks = False
+
     def _cookie_capacity(self) -> int:
         """Return the characters that a token in the cookie may have."""
-        return self._config.single_capacity
+        config = self._config
+        in_chunks = self._takes_chunks and config.placement == "chunked"
+        return config.chunked_capacity if in_chunks else config.single_capacity
 
     def _refuse_large(self, token: str, purpose: str) -> None:
         if purpose != conf.SESSION_PURPOSE:

@@ -39,7 +39,6 @@ class SealedSession(SessionBase):
         self.accessed = self.modified = False
         self.alias = alias
         self.purpose = purpose
-        self._config = conf.get_configs().get(alias) or conf.get_config(alias)
         # Django drops keys under eight characters, so load() will not see those.
         if session_key is not None and self._session_key is None:
             self._rejection = "malformed"
@@ -86,6 +85,11 @@ class SealedSession(SessionBase):
     async def _aloaded(self) -> dict[str, Any]:
         data: dict[str, Any] = await self._aget_session()  # type: ignore[attr-defined]
         return data
+
+    @property
+    def _config(self) -> conf.SessionConfig:
+        # Asked for each time: settings that a test changes count at once.
+        return conf.get_configs().get(self.alias) or conf.get_config(self.alias)
 
     @cached_property
     def _codec(self) -> Codec:
