@@ -9,8 +9,10 @@ Each case is tried once when it is built: measuring something broken is worthles
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Iterator, Mapping
 from http.cookies import SimpleCookie
+from itertools import product
 
 from benchmarks.measuring import Case
 from benchmarks.requests import project
@@ -34,7 +36,8 @@ class Cases:
 
     def __init__(self, transport: WSGI | ASGI, our_middleware: str) -> None:
         self._transport = transport
-        self._setups = project.setups(our_middleware)
+        self._groups = project.groups(our_middleware)
+        self._setups = dict(ChainMap(*self._groups))
         self._handlers = {
             name: project.handler(transport.handler, setup)
             for name, setup in self._setups.items()
@@ -42,32 +45,23 @@ class Cases:
 
     def groups(self, of_size: Mapping[str, Session]) -> Iterator[dict[str, Case]]:
         """Yield the cases by name, those together that are compared with each other."""
-        for action, size in (*USES, *UNTOUCHED):
+        for (action, size), setups in product((*USES, *UNTOUCHED), self._groups):
             session = of_size.get(size, {}) | {KEY: BEFORE}
             yield {
-                name(action, size, setup): (
-                    self._none(setup)
-                    if setup == project.NO_SESSION
-                    else self._case(setup, action, size, session)
-                )
-                for setup in self._setups
+                name(action, size, setup): self._case(setup, action, size, session)
+                for setup in setups
             }
 
-    def _none(self, setup: str) -> Case:
-        case = self._send(setup, "untouched", "")
-        _check(self._transport.answer(case), AFTER, sets_cookie=False)
-        return case
-
     def _case(self, setup: str, action: str, size: str, session: Session) -> Case:
+        if not self._setups[setup].engine:
+            action, size = "untouched", NO_COOKIE
         cookie = ""
         if size != NO_COOKIE:
             cookie = project.cookie(self._setups[setup], session)
         case = self._send(setup, action, cookie)
         answer = self._transport.answer(case)
-        if action == "read":
-            _check(answer, BEFORE, sets_cookie=False)
-        else:
-            _check(answer, AFTER, sets_cookie=action == "write")
+        body = BEFORE if action == "read" else AFTER
+        _check(answer, body, sets_cookie=action == "write")
         if action == "write":
             self._check_written(setup, answer)
         return case
@@ -83,9 +77,6 @@ class Cases:
 
 
 def _check(answer: Answer, body: str, *, sets_cookie: bool) -> None:
-    if (answer.status, answer.body, bool(answer.set_cookie)) != (
-        200,
-        body,
-        sets_cookie,
-    ):
+    expected = 200, sets_cookie, body
+    if (answer.status, bool(answer.set_cookie), answer.body) != expected:
         raise RuntimeError(f"This is not the answer that is to be measured: {answer}")

@@ -6,7 +6,14 @@ from collections.abc import Iterator, Mapping
 
 from benchmarks.processes import Measured
 from benchmarks.requests.cases import UNTOUCHED, USES, name
-from benchmarks.requests.project import NO_SESSION, setups
+from benchmarks.requests.project import (
+    BESIDE_STORES,
+    NO_SESSION,
+    OURS,
+    SIGNED,
+    STOCK,
+    STORES,
+)
 from benchmarks.tables import Row, against, heading, table
 
 #: Goals on Python 3.13, as shares of what signed_cookies adds to a request.
@@ -16,8 +23,7 @@ USE_GOALS = {
 }
 UNTOUCHED_GOAL = 1.0  # of what the stock middleware adds with the same engine
 
-OURS, STOCK, SIGNED = "ours", "ours, stock", "signed_cookies"
-_ENGINES = tuple(setup for setup in setups("") if setup != NO_SESSION)
+_ENGINES = (SIGNED, *STORES, STOCK, OURS)
 _COLUMNS = ("request", "session", NO_SESSION, *_ENGINES, "ratio", "goal", "")
 
 
@@ -55,11 +61,15 @@ def _row(times: Measured, action: str, size: str, baseline: str, goal: float) ->
     floor, ours, theirs = (
         name(action, size, setup) for setup in (NO_SESSION, OURS, baseline)
     )
-    added = [times.microseconds(name(action, size, e), floor) for e in _ENGINES]
     return (
         action,
         size,
         f"{times.microseconds(floor):.1f}",
-        *(f"{microseconds:.1f}" for microseconds in added),
+        *(f"{_added(times, action, size, engine):.1f}" for engine in _ENGINES),
         *against(times.ratios(ours, theirs, floor), goal),
     )
+
+
+def _added(times: Measured, action: str, size: str, engine: str) -> float:
+    floor = BESIDE_STORES if engine in STORES else NO_SESSION
+    return times.microseconds(name(action, size, engine), name(action, size, floor))
