@@ -20,7 +20,7 @@ demo: $(VENV)/.package ## Serve the demo site on http://127.0.0.1:8000
 
 .PHONY: test
 test: $(VENV)/.group-test ## Run the test suite (under three minutes)
-	$(BIN)/python -m coverage run -m pytest -m "not browser and not heavy"
+	$(BIN)/python -m pytest -m "not browser and not heavy"
 
 .PHONY: test-heavy
 test-heavy: $(VENV)/.group-test ## Run the tests with many thousands of cases

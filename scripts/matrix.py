@@ -45,7 +45,9 @@ def main(suffix: str = "") -> None:
     for version in found.keys() - paths.keys():
         print(f"!!! Python {version} NOT FOUND: {CELLS[version]} is not tested !!!")
     cells = [f"{CELLS[version]}{suffix}" for version in paths]
-    tox = ["tox", "run", "-e", ",".join(cells), "--discover", *paths.values()]
+    # As many at a time as there are cores; what one says is shown when it ends badly.
+    how = ["run-parallel", "--parallel", "auto", "--parallel-no-spinner"]
+    tox = ["tox", *how, "-e", ",".join(cells), "--discover", *paths.values()]
     if suffix:
         run(*tox)
         return

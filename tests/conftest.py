@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from http.cookies import Morsel, SimpleCookie
 
 import pytest
+from django.core.signals import request_finished
+from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.http.response import HttpResponseBase
-from django.utils import timezone
+from django.utils import timezone, translation
 from hypothesis import settings as hypothesis_settings
 
 from tests.services import own_redis as own_redis
@@ -38,6 +41,30 @@ def _leave_connections_open() -> Iterator[None]:
             BaseDatabaseWrapper, "close_if_unusable_or_obsolete", lambda self: None
         )
         yield
+
+
+def close_in_other_threads(**_: object) -> None:
+    """Close what a request under ASGI has opened in the thread that was made for it.
+
+    Django leaves a database in memory open, and Python warns of it at some later time.
+    """
+    if threading.current_thread() is threading.main_thread():
+        return
+    for wrapper in connections.all(initialized_only=True):
+        # A live server shares the connection of the tests themselves.
+        if wrapper.connection is not None and not wrapper.allow_thread_sharing:
+            wrapper.connection.close()
+            wrapper.connection = None
+
+
+request_finished.connect(close_in_other_threads)
+
+
+@pytest.fixture(autouse=True)
+def _default_language() -> Iterator[None]:
+    """Leave no language behind that a request has chosen: pages are compared."""
+    yield
+    translation.deactivate()
 
 
 class Clock:

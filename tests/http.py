@@ -8,6 +8,7 @@ says, over any of the three.
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import io
 import json
 import re
@@ -24,6 +25,7 @@ from django.core.handlers.asgi import ASGIHandler
 from django.core.handlers.wsgi import WSGIHandler
 from django.http import JsonResponse
 from django.urls import ResolverMatch
+from django.utils import translation
 from django.utils.encoding import escape_uri_path
 
 from django_secure_session import conf
@@ -226,8 +228,16 @@ async def aasgi(
 
 
 def asgi(*args: Any, **kwargs: Any) -> Answer:
-    """See :func:`aasgi`; in an event loop of its own."""
-    return async_to_sync(aasgi)(*args, **kwargs)
+    """See :func:`aasgi`; in an event loop, and a context, of its own.
+
+    Each change of CACHES leaves a variable in the context, and each step from sync to
+    async code goes through all of them. Of what is there only the language is kept.
+    """
+    context = contextvars.Context()
+    language = translation.get_language()
+    if language is not None:
+        context.run(translation.activate, language)
+    return context.run(async_to_sync(aasgi), *args, **kwargs)
 
 
 SERVERS = [wsgi, asgi]
