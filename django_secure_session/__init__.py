@@ -10,16 +10,43 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from django_secure_session.accounts.log_in import alogin as alogin
+    from django_secure_session.accounts.log_in import alogout as alogout
+    from django_secure_session.accounts.log_in import areauthenticate as areauthenticate
+    from django_secure_session.accounts.log_in import aswitch_org as aswitch_org
+    from django_secure_session.accounts.log_in import login as login
+    from django_secure_session.accounts.log_in import logout as logout
+    from django_secure_session.accounts.log_in import reauthenticate as reauthenticate
+    from django_secure_session.accounts.log_in import switch_org as switch_org
+    from django_secure_session.accounts.provider import (
+        AccountProvider as AccountProvider,
+    )
+    from django_secure_session.accounts.provider import (
+        DjangoUserProvider as DjangoUserProvider,
+    )
+    from django_secure_session.decorators import any_of as any_of
+    from django_secure_session.decorators import authenticated as authenticated
+    from django_secure_session.decorators import authorized as authorized
+    from django_secure_session.decorators import public as public
     from django_secure_session.exceptions import BadToken as BadToken
     from django_secure_session.exceptions import InvalidKey as InvalidKey
+    from django_secure_session.exceptions import NotAuthenticated as NotAuthenticated
+    from django_secure_session.exceptions import NotAuthorized as NotAuthorized
     from django_secure_session.exceptions import (
         SecureSessionError as SecureSessionError,
     )
     from django_secure_session.exceptions import SessionTooDeep as SessionTooDeep
     from django_secure_session.exceptions import SessionTooLarge as SessionTooLarge
     from django_secure_session.exceptions import StoreUnavailable as StoreUnavailable
+    from django_secure_session.identity import Account as Account
+    from django_secure_session.identity import Org as Org
     from django_secure_session.keyring import DERIVED as DERIVED
     from django_secure_session.keyring import Passphrase as Passphrase
+    from django_secure_session.middleware.requests import (
+        AccountRequest as AccountRequest,
+    )
+    from django_secure_session.mixins import AuthenticatedMixin as AuthenticatedMixin
+    from django_secure_session.mixins import AuthorizedMixin as AuthorizedMixin
     from django_secure_session.signals import session_rejected as session_rejected
     from django_secure_session.signals import session_resealed as session_resealed
     from django_secure_session.tokens import acreate_session as acreate_session
@@ -32,9 +59,18 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "DERIVED": "keyring",
+    "Account": "identity",
+    "AccountProvider": "accounts.provider",
+    "AccountRequest": "middleware.requests",
+    "AuthenticatedMixin": "mixins",
+    "AuthorizedMixin": "mixins",
     "BadToken": "exceptions",
+    "DERIVED": "keyring",
+    "DjangoUserProvider": "accounts.provider",
     "InvalidKey": "exceptions",
+    "NotAuthenticated": "exceptions",
+    "NotAuthorized": "exceptions",
+    "Org": "identity",
     "Passphrase": "keyring",
     "SecureSessionError": "exceptions",
     "SessionTooDeep": "exceptions",
@@ -43,11 +79,23 @@ _HOMES = {
     "acreate_session": "tokens",
     "adecode_session": "tokens",
     "aencode_session": "tokens",
+    "alogin": "accounts.log_in",
+    "alogout": "accounts.log_in",
+    "any_of": "decorators",
+    "areauthenticate": "accounts.log_in",
+    "aswitch_org": "accounts.log_in",
+    "authenticated": "decorators",
+    "authorized": "decorators",
     "create_session": "tokens",
     "decode_session": "tokens",
     "encode_session": "tokens",
+    "login": "accounts.log_in",
+    "logout": "accounts.log_in",
+    "public": "decorators",
+    "reauthenticate": "accounts.log_in",
     "session_rejected": "signals",
     "session_resealed": "signals",
+    "switch_org": "accounts.log_in",
 }
 
 __all__ = sorted(_HOMES)

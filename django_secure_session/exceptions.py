@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal
 
-from django.core.exceptions import ImproperlyConfigured
+from django.core.exceptions import ImproperlyConfigured, PermissionDenied
 
 #: Why a token was refused.
 Reason = Literal[
@@ -84,14 +84,67 @@ class SessionTooDeep(SecureSessionError, ValueError):
 
 
 class StoreUnavailable(SecureSessionError):
-    """A store that a session needs did not answer; the session itself is as it was.
+    """A store that a request needs did not answer; the session itself is as it was.
 
-    ``SecureSessionMiddleware`` answers 503.
+    The middleware answers 503. *store* says which, as a part of a sentence.
     """
 
-    def __init__(self, cache_alias: str) -> None:
+    def __init__(self, store: str) -> None:
         super().__init__(
-            f"The cache {cache_alias!r}, where large sessions are kept, can't be "
-            "reached. The request can be repeated when it is back."
+            f"{store} can't be reached. The request can be repeated when it is back."
         )
-        self.cache_alias = cache_alias
+        self.store = store
+
+
+#: Why a guard refused.
+Refusal = Literal[
+    "not_authenticated",  # nobody is logged in, or no key counts
+    "not_fresh",  # the log-in is too long ago
+    "not_verified",  # the account is not verified
+    "wrong_role",  # it has none of the roles
+    "no_org",  # it acts for no organisation
+    "not_allowed",  # what a view of the site says without a reason
+]
+
+
+class NotAuthenticated(SecureSessionError):
+    """A guard wants a log-in, a newer log-in, or an API key.
+
+    ``AccountMiddleware`` answers with a redirect, or 401. ``reason`` says why, and
+    ``schemes`` what would be accepted: "Cookie", "Bearer". For one that is not fresh
+    ``max_age`` is the age in seconds that the log-in must be under.
+    """
+
+    def __init__(
+        self,
+        reason: Refusal = "not_authenticated",
+        schemes: tuple[str, ...] = ("Cookie",),
+        max_age: int | None = None,
+    ) -> None:
+        only_key = "Cookie" not in schemes
+        super().__init__(_NO_KEY if only_key else _REFUSALS[reason])
+        self.reason = reason
+        self.schemes = schemes
+        self.max_age = max_age
+
+
+class NotAuthorized(SecureSessionError, PermissionDenied):
+    """An account is logged in that may not do this; 403. ``reason`` says why.
+
+    A view may raise it with a text of its own, which people are shown.
+    """
+
+    def __init__(self, reason: Refusal | str = "not_allowed") -> None:
+        super().__init__(_REFUSALS.get(reason, reason))
+        self.reason = reason if reason in _REFUSALS else "not_allowed"
+
+
+_NO_KEY = "Send an API key that allows this."
+_REFUSALS: dict[str, str] = {
+    "not_authenticated": "Log in to do this.",
+    "not_fresh": "Confirm who you are to do this.",
+    "not_verified": "Your account has to be verified to do this.",
+    "wrong_role": "Your role does not allow this.",
+    "no_org": "Choose an organisation to do this.",
+    "not_allowed": "You may not do this.",
+}

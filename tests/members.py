@@ -22,6 +22,7 @@ SILENT = {
         "cookie_change",
         "save_for_response",
         "asave_for_response",
+        "take_log_in",
     ),
 }
 ARGUMENTS = {
@@ -32,6 +33,8 @@ ARGUMENTS = {
     "get": ("a",),
     "has_key": ("a",),
     "pop": ("a",),
+    "renew": (b"{}",),
+    "replace_claims": (b"{}",),
     "set": ("a", 1),
     "set_expiry": (60,),
     "setdefault": ("a", 1),

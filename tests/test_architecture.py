@@ -89,7 +89,9 @@ def test_a_module_and_its_public_functions_and_classes_have_docstrings(module):
     public = [
         node
         for node in tree.body
-        if isinstance(node, kinds) and not node.name.startswith("_")
+        if isinstance(node, kinds)
+        and not node.name.startswith("_")
+        and "overload" not in map(ast.unparse, node.decorator_list)
     ]
 
     assert ast.get_docstring(tree)

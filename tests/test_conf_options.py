@@ -10,6 +10,7 @@ import pytest
 from django.conf import settings as django_settings
 from django.core.exceptions import ImproperlyConfigured
 from django.test import override_settings
+from django.urls import reverse_lazy
 
 from django_secure_session import DERIVED, InvalidKey, create_session, decode_session
 from django_secure_session.chunks import COOKIE_LIMIT
@@ -66,6 +67,9 @@ DEFAULTS = {
     "spill_above": 4096,
     "cache_alias": "default",
     "compress": False,
+    "claims_max_age": 300,
+    "account_provider": "django_secure_session.accounts.DjangoUserProvider",
+    "reauthenticate_url": None,
     "cookie_age": 14 * DAY,
     "ends_with_browser": False,
     "save_every_request": False,
@@ -157,6 +161,11 @@ INHERITED = [
     ("SPILL_ABOVE", 1000, None, "spill_above", COOKIE_LIMIT),
     ("CACHE_ALIAS", "sessions", "other", "cache_alias", "other"),
     ("COMPRESS", True, False, "compress", False),
+    ("CLAIMS_MAX_AGE", 600, 0, "claims_max_age", 0),
+    ("CLAIMS_MAX_AGE", 600, None, "claims_max_age", None),
+    ("ACCOUNT_PROVIDER", "a.B", "c.D", "account_provider", "c.D"),
+    ("REAUTHENTICATE_URL", "/a/", "/b/", "reauthenticate_url", "/b/"),
+    ("REAUTHENTICATE_URL", "/a/", None, "reauthenticate_url", None),
 ]
 each_inherited = pytest.mark.parametrize(
     ("option", "ours", "theirs", "field", "expected"), INHERITED
@@ -255,7 +264,7 @@ def test_the_cookies_name_alone_is_not_inherited(settings):
 
 
 def test_every_option_stands_under_a_named_session_or_in_the_site_alone():
-    named_alone = {*options.DJANGO_DEFAULTS, "ATTRIBUTE", "URL_PREFIX"}
+    named_alone = {*options.DJANGO_DEFAULTS, "ATTRIBUTE", "LOGIN_URL", "URL_PREFIX"}
 
     assert {*options.DEFAULTS, "SESSIONS"} == SITE_OPTIONS
     assert {*options.DEFAULTS, *named_alone} == NAMED_OPTIONS
@@ -394,6 +403,18 @@ WRONG = {
     "COMPRESS": [
         (value, "must be True or False") for value in ("", "True", "zlib", 1.0, [True])
     ],
+    "CLAIMS_MAX_AGE": [
+        (value, "must be a timedelta or a number of seconds of at least 0, or None")
+        for value in (-1, True, "300", timedelta(-1), float("nan"))
+    ],
+    "ACCOUNT_PROVIDER": [
+        (value, "must be the dotted path of a class")
+        for value in ("", "Provider", None, 7, object)
+    ],
+    "REAUTHENTICATE_URL": [
+        (value, "must be a path, the name of a URL, or None")
+        for value in ("", 7, True, ["/again/"])
+    ],
 }
 COOKIE_WRONG = {
     "COOKIE_AGE": [
@@ -504,6 +525,10 @@ def test_an_inherited_attribute_that_does_not_fit_is_refused_where_it_stands(set
         ("SPILL_ABOVE", None, 4096),
         *(("PLACEMENT", value, value) for value in ("cookie", "chunked", "spill")),
         *(("CACHE_ALIAS", value, value) for value in ("default", "sessions")),
+        *(("CLAIMS_MAX_AGE", value, value) for value in (0, 1, None)),
+        ("CLAIMS_MAX_AGE", timedelta(minutes=5), 300),
+        ("ACCOUNT_PROVIDER", "shop.accounts.Provider", "shop.accounts.Provider"),
+        *(("REAUTHENTICATE_URL", url, url) for url in ("/again/", "again")),
     ],
 )
 def test_every_right_value_is_accepted(option, value, accepted, settings):
@@ -511,6 +536,13 @@ def test_every_right_value_is_accepted(option, value, accepted, settings):
     site(settings, **{option: value})
 
     assert getattr(get_config(), option.lower()) == accepted
+
+
+def test_a_lazy_url_is_not_resolved_while_settings_are_read(settings):
+    url = reverse_lazy("no-such-name")
+    site(settings, REAUTHENTICATE_URL=url)
+
+    assert get_config().reauthenticate_url is url
 
 
 FLAGS = {

@@ -14,18 +14,16 @@ import secrets
 import shlex
 import subprocess
 import sys
-import textwrap
-import urllib.request
 import zlib
 from dataclasses import dataclass
 from datetime import timedelta
-from http.cookiejar import CookieJar
 from pathlib import Path
 from types import ModuleType
 from typing import get_args
 from xml.etree import ElementTree
 
 import pytest
+from django.contrib.auth import login
 from django.contrib.auth.models import User
 from django.contrib.sessions.backends.base import SessionBase
 from django.core.cache import cache
@@ -33,14 +31,21 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management import get_commands, load_command_class
 from django.core.management.base import BaseCommand
 from django.dispatch import Signal
-from django.test import Client
+from django.http import Http404, HttpRequest, HttpResponse
+from django.test import Client, RequestFactory
 from django.urls import clear_url_caches, path
 
 import django_secure_session
 from django_secure_session import (
     DERIVED,
+    Account,
+    AccountProvider,
+    AccountRequest,
+    AuthenticatedMixin,
+    AuthorizedMixin,
     BadToken,
     InvalidKey,
+    Org,
     Passphrase,
     SessionTooLarge,
     checks,
@@ -51,13 +56,15 @@ from django_secure_session import (
     exceptions,
     signals,
 )
+from django_secure_session.accounts import claims
 from django_secure_session.backends import choice, reports
 from django_secure_session.backends.choice import LEFT_ALONE, Opened
 from django_secure_session.backends.encrypted_cookies import SessionStore
 from django_secure_session.codec import Codec
 from django_secure_session.codec.metadata import Lifetime, Metadata
 from django_secure_session.conf.options import DEFAULTS, PLACEMENTS
-from django_secure_session.exceptions import Reason
+from django_secure_session.exceptions import Reason, Refusal
+from django_secure_session.identity import Claims
 from django_secure_session.keyring import (
     Keyring,
     RootKey,
@@ -66,59 +73,12 @@ from django_secure_session.keyring import (
     root_keys,
 )
 from django_secure_session.serializers import CompactJSON
+from tests.pages import BLOCKS, DOCS, FENCE, PAGES, ROOT, Block, blocks_of, read
 from tests.sealing import encode
 
-ROOT = Path(__file__).parents[1]
-DOCS = ROOT / "docs"
 REFERENCE = DOCS / "reference"
 DECODER = REFERENCE / "decode_token.py"
-TUTORIAL = "docs/tutorial/first-session.md"
-
-
-def read(path: Path) -> str:
-    return path.read_text("utf-8")
-
-
-PAGES = {
-    str(path.relative_to(ROOT)): read(path)
-    for path in sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
-    if "_build" not in path.parts
-}
 REFERENCE_TEXT = "\n".join(read(path) for path in REFERENCE.glob("*.md"))
-
-FENCE = re.compile(
-    r"^(?P<indent> *)```(?P<info>[^`\n]*)\n(?P<body>.*?)^(?P=indent)```$",
-    re.MULTILINE | re.DOTALL,
-)
-
-
-@dataclass(frozen=True)
-class Block:
-    """A fenced block: its language, ``:caption:`` and text."""
-
-    where: str
-    language: str
-    caption: str
-    text: str
-
-
-def blocks_of(page: str) -> list[Block]:
-    return [_block(page, match) for match in FENCE.finditer(PAGES[page])]
-
-
-def _block(page: str, match: re.Match[str]) -> Block:
-    line = PAGES[page].count("\n", 0, match.start()) + 1
-    text = textwrap.dedent(match["body"]).strip("\n")
-    caption = ""
-    if found := re.match(r":caption: (.*)\n\n", text):
-        caption, text = found[1], text[found.end() :]
-    if match["info"].endswith(" diff"):  # dedent would take off its first column
-        text = match["body"].partition("\n\n")[2].rstrip("\n")
-    language = match["info"].removeprefix("{code-block} ")
-    return Block(f"{page}:{line}", language, caption, text)
-
-
-BLOCKS = [block for page in PAGES for block in blocks_of(page)]
 
 
 def blocks_in(language: str) -> list:
@@ -210,7 +170,8 @@ def test_the_whole_settings_file_passes_all_checks(settings, monkeypatch):
     apply(last, settings, monkeypatch)
 
     assert len(conf.get_configs()) == 3
-    assert [*checks.check_settings(), *checks.check_deployment()] == []
+    problems = [*checks.check_settings(), *checks.check_deployment()]
+    assert [*problems, *checks.check_guards()] == []
 
 
 # Several sessions: the page builds a site
@@ -301,10 +262,17 @@ def test_leaving_ends_both(site):
 @pytest.fixture
 def helpers() -> dict:
     """Return the functions on the page about tests."""
-    namespace: dict = {}
-    for block in blocks_of("docs/howto/test-your-site.md"):
+    return names_on("docs/howto/test-your-site.md")
+
+
+def names_on(page: str) -> dict:
+    """Return what the blocks of a page define, each of them on its own."""
+    names: dict = {}
+    for block in blocks_of(page):
+        namespace: dict = {}
         exec(block.text, namespace)
-    return namespace
+        names |= namespace
+    return names
 
 
 def test_the_helper_changes_the_session_of_a_client(site, helpers):
@@ -338,6 +306,30 @@ def test_the_helper_makes_a_request_with_sessions(site, helpers):
     assert request.session is request.admin_session
 
 
+def test_the_helper_logs_an_account_in_that_is_no_user(helpers, settings, monkeypatch):
+    urls = add_module("account_urls", "", monkeypatch)
+    urls.urlpatterns = [path("", show_account)]
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, ACCOUNT_MIDDLEWARE]
+    settings.ROOT_URLCONF = "account_urls"
+    client = Client()
+
+    helpers["log_in"](client, "owner", Org(id="acme"))
+
+    assert client.get("/").content == b"7 owner acme"
+
+
+ACCOUNT_MIDDLEWARE = "django_secure_session.middleware.AccountMiddleware"
+
+
+def show_account(request):
+    account = request.account
+    return HttpResponse(f"{account.id} {account.role} {request.org.id}")
+
+
+def test_the_helper_makes_a_request_with_an_account(helpers):
+    assert helpers["request_from"]("owner").account.role == "owner"
+
+
 def test_the_settings_for_tests_work(helpers, settings):
     settings.SECURE_SESSION = helpers["SECURE_SESSION"]
 
@@ -354,6 +346,49 @@ def test_after_log_out_the_test_client_sends_an_empty_cookie(site, helpers):
 
     assert cookies["sessionid"] == ""
     assert request.session.rejection == "malformed"
+
+
+# Tokens
+
+
+@pytest.fixture
+def shared() -> dict:
+    """Return the functions on the page about tokens."""
+    return names_on("docs/howto/share-a-token.md")
+
+
+@pytest.fixture
+def socket_token(db) -> str:
+    """Return a token of a session into which Django has logged Ada in."""
+    request = HttpRequest()
+    request.session = create_session({})
+    login(request, User.objects.create(username="ada", is_staff=True))
+    return encode_session(request.session, purpose="socket")
+
+
+async def test_a_token_tells_the_account(socket_token, shared):
+    assert (await shared["account_of"](socket_token)).role == "staff"
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_a_token_tells_the_user(socket_token, shared):
+    assert (await shared["user_of"](socket_token)).get_username() == "ada"
+
+
+@pytest.mark.parametrize("name", ["account_of", "user_of"])
+async def test_a_token_that_does_not_open_tells_nothing(shared, name):
+    assert await shared[name]("junk") is None
+
+
+def test_a_link_downloads_until_it_expires(shared, clock):
+    link = shared["link"](7)
+    request = RequestFactory().get(link)
+
+    assert shared["download"](request).content == b"report 7"
+
+    clock.tick(hours=1)
+    with pytest.raises(Http404):
+        shared["download"](request)
 
 
 # Timeouts
@@ -510,7 +545,14 @@ def test_every_reason_is_in_the_token_format(reason):
 
 @pytest.mark.parametrize(
     "check_id",
-    sorted(set(re.findall(r"secure_session\.[EW]\d{3}", inspect.getsource(checks)))),
+    sorted(
+        set(
+            re.findall(
+                r"secure_session\.[EW]\d{3}",
+                "".join(map(inspect.getsource, (checks.guards, checks.sessions))),
+            )
+        )
+    ),
 )
 def test_every_check_is_in_the_reference(check_id):
     assert f"| `{check_id}` |" in read(REFERENCE / "checks.md")
@@ -533,7 +575,8 @@ def test_every_command_and_option_is_in_the_reference():
     text = read(REFERENCE / "commands.md")
     options = own_options()
 
-    assert {name for name, _ in options} == {"genkey", "inspectsession", "rotatekey"}
+    names = {"genkey", "guards", "inspectsession", "rotatekey"}
+    assert {name for name, _ in options} == names
     for name, option in options:
         section = text.partition(f"## {name}\n")[2].partition("\n## ")[0]
         assert re.search(rf"\| `{option}[ `]", section), f"{name} {option}"
@@ -579,6 +622,46 @@ ERRORS = [
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: error.__name__)
 def test_every_error_is_in_the_reference(error):
     assert f"| `{error.__name__}` |" in read(REFERENCE / "errors-and-signals.md")
+
+
+def public_names(owner: type, beyond: type) -> list[str]:
+    return [n for n in dir(owner) if n[0] != "_" and not hasattr(beyond, n)]
+
+
+@pytest.mark.parametrize("reason", get_args(Refusal))
+def test_every_refusal_is_in_the_reference(reason):
+    [error] = re.findall(rf"^\| `{reason}` \| `(\w+)` \|", REFERENCE_TEXT, re.MULTILINE)
+
+    assert getattr(exceptions, error)(reason).reason == reason
+
+
+@pytest.mark.parametrize("name", public_names(AccountRequest, HttpRequest))
+def test_every_member_of_a_request_is_in_the_reference(name):
+    table = read(REFERENCE / "accounts.md").partition("\n\n- ")[0]
+
+    assert re.search(rf"`(await )?{name}[(`]", table)
+
+
+@pytest.mark.parametrize("name", public_names(AccountProvider, object))
+def test_every_method_of_a_provider_is_in_the_reference(name):
+    section = read(REFERENCE / "accounts.md").partition("\n## AccountProvider\n")[2]
+
+    assert re.search(rf"\| `{name}[(`]", section)
+
+
+@pytest.mark.parametrize(
+    ("mixin", "guard"),
+    [(AuthenticatedMixin, "authenticated"), (AuthorizedMixin, "authorized")],
+)
+def test_every_option_of_a_guard_is_in_the_reference(mixin, guard):
+    section = read(REFERENCE / "guards.md").partition(f"\n## {guard}\n")[2]
+    section = section.partition("\n## ")[0]
+    wanted = [name for name in vars(mixin) if name.startswith("required_")]
+
+    assert wanted
+    for name in wanted:
+        assert f"`{name}`" in section
+        assert f"`{name.removeprefix('required_')}" in section
 
 
 WRONG_SETTINGS = re.findall(
@@ -788,9 +871,8 @@ class Pair:
         age, idle, absolute = (TIMES | times).values()
         lifetime = Lifetime(idle or age, absolute, idle=idle is not None)
         try:
-            metadata, _, body = self.codec.open(token, now=NOW, lifetime=lifetime)
-            name = Opened(token, metadata, body).entry_name()
-            return name or self.codec.read_body(body)
+            opened = Opened(token, *self.codec.open(token, now=NOW, lifetime=lifetime))
+            return opened.entry_name() or self.codec.read_body(opened.body)
         except BadToken as refusal:
             return refusal.reason
 
@@ -1083,6 +1165,99 @@ def test_package_and_decoder_agree_on_depth(pair, depth):
     assert isinstance(ours, dict) == (depth < 100)
 
 
+# Claims
+
+
+@pytest.fixture
+def logged_in(settings, db) -> tuple[bytes, SessionStore]:
+    """Return a key, and a session into which Django has logged somebody in."""
+    root = generate_key()
+    settings.SECURE_SESSION = {"KEY": root}
+    request = HttpRequest()
+    request.session = create_session({})
+    login(request, User.objects.create(username="ada", is_staff=True))
+    request.session.save()
+    return root, request.session
+
+
+def test_the_decoder_reads_the_claims_of_a_log_in_of_django(decoder, logged_in):
+    root, session = logged_in
+
+    metadata, data = decoder.decode(session.session_key, [root])
+    found = decoder.read_claims(metadata["claims"], data)
+
+    assert (found["sub"], found["role"]) == (data["_auth_user_id"], "staff")
+    assert found["iat"] == found["auth_time"] == metadata["created"]
+
+
+@pytest.mark.parametrize(
+    "key", ["_auth_user_id", "_auth_user_backend", "_auth_user_hash"]
+)
+def test_the_decoder_sees_that_claims_are_about_another_log_in(decoder, logged_in, key):
+    root, session = logged_in
+    metadata, data = decoder.decode(session.session_key, [root])
+
+    assert decoder.read_claims(metadata["claims"], data | {key: "other"}) is None
+
+
+ALL_CLAIMS = Claims(
+    Account(id="ä", role="owner", verified=True),
+    Org(id="acme"),
+    NOW,
+    NOW - 9,
+    ("pwd", "otp"),
+    "0123456789012345678901",
+)
+
+
+def test_the_members_of_claims_are_those_on_the_page():
+    page = read(REFERENCE / "token-format.md").partition("### Claims")[2]
+    named = re.findall(r"^\| `(\w+)` \|", page.partition("\n\n1. ")[0], re.MULTILINE)
+    dumped = claims.dump(ALL_CLAIMS)
+
+    assert list(json.loads(dumped)) == named
+    assert dumped.isascii()
+    assert b" " not in dumped
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"sub": "7", "role": "user", "iat": NOW},
+        {"sub": "", "role": "user", "iat": NOW},
+        {"sub": "7", "role": "", "iat": NOW},
+        {"sub": "7", "role": "user"},
+        {"role": "user", "iat": NOW},
+        *(
+            {"sub": "7", "role": "user", "iat": NOW} | change
+            for change in (
+                *({"sub": 7}, {"role": ["user"]}, {"verified": "yes"}, {"log_in": 7}),
+                *({"org": ""}, {"org": 7}, {"org": "acme"}, {"amr": 7}, {"amr": [7]}),
+                *({"amr": ["pwd"]}, {"iat": "now"}, {"iat": -1}, {"auth_time": 0.5}),
+                *({"auth_time": -1}, {"auth_time": NOW}, {"iat": 0}, {"other": 7}),
+            )
+        ),
+        ["sub"],
+        "sub",
+        7,
+        None,
+    ],
+    ids=str,
+)
+def test_package_and_decoder_agree_on_what_claims_are(decoder, content):
+    sealed = json.dumps(content).encode()
+
+    found = claims.parse(sealed)
+
+    assert (found is None) == (decoder.read_claims(sealed, {}) is None)
+
+
+@pytest.mark.parametrize("sealed", [b"", b"\xff", b"{", b"[" * 60000], ids=len)
+def test_package_and_decoder_agree_on_junk_for_claims(decoder, sealed):
+    assert claims.parse(sealed) is None
+    assert decoder.read_claims(sealed, {}) is None
+
+
 VECTORS = json.loads(read(ROOT / "tests" / "vectors" / "token-v1.json"))
 
 
@@ -1097,7 +1272,7 @@ def test_the_decoder_opens_the_golden_vectors(decoder, vector):
     opened, body = decoder.open_token(vector["token"], keys, 65536)
 
     assert opened["sid"].hex() == vector["metadata"][0]
-    assert list(opened.values())[1:-1] == vector["metadata"][1:]
+    assert [opened[name] for name in decoder.FIELDS[1:-1]] == vector["metadata"][1:]
     assert decoder.read_body(body) == vector["data"]
 
 
@@ -1163,140 +1338,3 @@ def test_the_decoder_runs_as_a_script(tmp_path, settings):
     )
 
     assert json.loads(done.stdout)["session"] == DATA
-
-
-# The tutorial
-
-
-class Reader:
-    """Somebody who follows the tutorial with two terminals, an editor, a browser."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.site: subprocess.Popen[str] | None = None
-        self.url = ""
-        self.page = ""
-        self.output = ""  # of the last command
-        self.terminal: list[str] = []  # lines of the site about the last page
-        self.jar = CookieJar()
-        self.browser = urllib.request.build_opener(
-            urllib.request.ProxyHandler({}),
-            urllib.request.HTTPCookieProcessor(self.jar),
-        )
-
-    def follow(self, block: Block) -> None:
-        getattr(self, f"follow_{block.language}")(block)
-
-    def follow_shell(self, block: Block) -> None:
-        for line in block.text.splitlines():
-            words = shlex.split(line)
-            if words[0] == "." or words[2] in {"venv", "pip"}:
-                continue  # the tests have their environment, and no network
-            if words[2] == "runserver":
-                self.start_site()
-            else:
-                self.run(words[1:])
-
-    def follow_python(self, block: Block) -> None:
-        name, _, where = block.caption.partition(", ")
-        file = self.folder / name
-        before = f"{read(file)}\n" if where == "at the end" else ""
-        file.write_text(f"{before}{block.text}\n", "utf-8")
-
-    def follow_diff(self, block: Block) -> None:
-        file = self.folder / block.caption
-        lines = block.text.splitlines()
-        old = "\n".join(line[1:] for line in lines if line[0] in " -")
-        new = "\n".join(line[1:] for line in lines if line[0] in " +")
-        assert read(file).count(old) == 1
-        file.write_text(read(file).replace(old, new), "utf-8")
-
-    def follow_text(self, block: Block) -> None:
-        if block.caption == "output":
-            assert_shown(block, self.output)
-        elif block.caption == "the terminal of the site":
-            assert f"{block.text}\n" in self.terminal
-        else:
-            if block.caption.endswith("after a change of the cookie"):
-                self.change_cookie()
-            self.open_page()
-            assert_shown(block, self.page)
-
-    def run(self, arguments: list[str]) -> None:
-        """Run a command; it reads the cookie of the page as if that was pasted."""
-        done = subprocess.run(
-            [sys.executable, *arguments],
-            input=self.page.rpartition("cookie   ")[2] + "\n",
-            **self.surroundings(),
-        )
-        assert done.returncode == 0, done.stdout
-        self.output = done.stdout
-
-    def start_site(self) -> None:
-        self.stop_site()
-        self.site = subprocess.Popen(
-            [sys.executable, "manage.py", "runserver", "--noreload", "0"],
-            **self.surroundings(),
-        )
-        started = self.read_terminal("development server at ")[-1]
-        self.url = started.rpartition(" ")[2].strip()
-
-    def stop_site(self) -> None:
-        if self.site is not None:
-            self.site.terminate()
-            self.site.communicate(timeout=60)
-
-    def surroundings(self) -> dict:
-        package = Path(django_secure_session.__file__).parents[1]
-        kept = {k: v for k, v in os.environ.items() if k != "DJANGO_SETTINGS_MODULE"}
-        # No PATH: startproject would reformat with black, were there one.
-        ours = {"PATH": "", "PYTHONPATH": str(package), "PYTHONUNBUFFERED": "1"}
-        return {
-            "cwd": self.folder,
-            "env": kept | ours,
-            "stdout": subprocess.PIPE,
-            "stderr": subprocess.STDOUT,
-            "text": True,
-        }
-
-    def read_terminal(self, last: str) -> list[str]:
-        """Return what the site prints, up to a line with this text."""
-        lines: list[str] = []
-        while not lines or last not in lines[-1]:
-            line = self.site.stdout.readline()
-            assert line, "".join(["The site has ended:\n", *lines])
-            lines.append(line)
-        return lines
-
-    def open_page(self) -> None:
-        with self.browser.open(self.url, timeout=60) as response:
-            self.page = response.read().decode()
-        self.terminal = self.read_terminal('"GET / HTTP/1.1" 200')
-
-    def change_cookie(self) -> None:
-        [cookie] = self.jar
-        last = "A" if cookie.value[-1] != "A" else "B"
-        cookie.value = cookie.value[:-1] + last
-
-
-def assert_shown(block: Block, got: str) -> None:
-    """Compare what the page of documentation shows, where ``...`` is anything."""
-    want, got = f"{block.text}\n", f"{got.rstrip()}\n"
-    same = doctest.OutputChecker().check_output(want, got, doctest.ELLIPSIS)
-    assert same, f"{block.where} shows\n{want}\nbut it is\n{got}"
-
-
-@pytest.fixture
-def reader(tmp_path):
-    reader = Reader(tmp_path)
-    yield reader
-    reader.stop_site()
-
-
-def test_the_tutorial_works_from_its_first_to_its_last_line(reader):
-    blocks = blocks_of(TUTORIAL)
-
-    for block in blocks:
-        reader.follow(block)
-
-    assert "visits   4" in reader.page

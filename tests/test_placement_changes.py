@@ -96,7 +96,7 @@ def test_inspectsession_says_that_the_cache_is_down(place, monkeypatch):
     token = create_session(LARGE).session_key
 
     def fails(*_):
-        raise StoreUnavailable("default")
+        raise StoreUnavailable("The cache")
 
     monkeypatch.setattr("django_secure_session.backends.spill.fetch", fails)
     with pytest.raises(CommandError, match="can't be reached"):

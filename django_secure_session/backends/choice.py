@@ -26,6 +26,7 @@ class Opened(NamedTuple):
 
     token: str
     metadata: Metadata
+    claims: bytes
     body: bytes
 
     def entry_name(self) -> bytes | None:

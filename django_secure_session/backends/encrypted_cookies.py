@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from django.contrib.auth import SESSION_KEY
 from django.utils.crypto import constant_time_compare
 from django.utils.encoding import force_str
 
@@ -34,6 +35,7 @@ class Sealed(NamedTuple):
 
     token: str
     metadata: Metadata
+    claims: bytes
     body: bytes
     entry: spill.Entry | None
 
@@ -72,14 +74,15 @@ class SessionStore(OpenedSession):
         codec = self._codec
         body = codec.dump(self._loaded())
         metadata = self._next_metadata()
-        token = codec.seal(metadata, body)
+        claims = self._claims
+        token = codec.seal(metadata, body, claims)
         entry = None
         if self._spills(token):
             entry = self._new_entry(metadata, body)
             pointing = metadata._replace(flags=metadata.flags | POINTER)
-            token = codec.seal(pointing, entry.pointer)
+            token = codec.seal(pointing, entry.pointer, claims)
         self._refuse_large(token, self.purpose)
-        return Sealed(token, metadata, body, entry)
+        return Sealed(token, metadata, claims, body, entry)
 
     def _spills(self, token: str) -> bool:
         """Tell whether a token's content goes into the cache."""
@@ -114,11 +117,12 @@ class SessionStore(OpenedSession):
     def _become(self, sealed: Sealed) -> bool:
         """Be what was sealed; tell whether a fallback key had sealed it before."""
         self._session_key = sealed.token
-        self._adopt(sealed.metadata, sealed.body)
+        self._adopt(sealed.metadata, sealed.claims, sealed.body)
         if sealed.entry or self._entry_name:
             self._superseded = () if self._is_final() else self._old_entries()
             self._entry_name = sealed.entry.name if sealed.entry else None
         self.modified = self._sealed_here = True
+        self._is_renewed = False
         resealed, self._stale_key = self._stale_key, False
         return resealed
 
@@ -138,7 +142,11 @@ class SessionStore(OpenedSession):
         if not hasattr(self, "_session_cache"):
             self._session_cache: dict[str, Any] = {}
         self._end_sid()
+        claims, created = self._claims, self._created
         self._begin()
+        if claims or SESSION_KEY in self._session_cache:
+            # The data stays, and so does a log-in, which must not get younger.
+            self._claims, self._created = claims, created
 
     def cycle_key(self) -> None:
         """Give the session a new sid and seal it at once; the data stays.
@@ -157,9 +165,10 @@ class SessionStore(OpenedSession):
         await self.asave()
 
     def clear(self) -> None:
-        """Remove all data; the session itself goes on."""
+        """Remove all data, and with it any log-in; the session itself goes on."""
         self._loaded()  # or its sid and its age would be lost
         super().clear()
+        self._claims = b""
 
     def delete(self, session_key: str | None = None) -> None:
         """Drop this session and its data, or end another one named by its token."""
@@ -182,12 +191,13 @@ class SessionStore(OpenedSession):
         if token is None:
             return self._sid, set(self._old_entries())
         try:
-            metadata, _, body = self._codec.unseal(token)
-            name = Opened(token, metadata, body).entry_name()
+            opened = Opened(token, *self._codec.unseal(token))
+            name = opened.entry_name()
         except BadToken:
             return b"", set()
-        ours = self._old_entries() if metadata.sid == self._sid else ()
-        return metadata.sid, {*ours, *([name] if name else [])}
+        sid = opened.metadata.sid
+        ours = self._old_entries() if sid == self._sid else ()
+        return sid, {*ours, *([name] if name else [])}
 
     def _end(self, sid: bytes, *, itself: bool) -> None:
         if sid:

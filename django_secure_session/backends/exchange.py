@@ -93,7 +93,8 @@ class ExchangedSession(ExtendedSession):
         return self._is_empty()
 
     def _is_empty(self) -> bool:
-        return super().is_empty() and not self._leaves_cookie_alone()
+        nothing = super().is_empty() and not self._claims
+        return nothing and not self._leaves_cookie_alone()
 
     def _leaves_cookie_alone(self) -> bool:
         """Tell whether a refused cookie may be good again, or on another host.
@@ -184,9 +185,10 @@ class ExchangedSession(ExtendedSession):
     def _keep_as_it_was(self, error: SessionTooLarge) -> None:
         """Pass the error on only if the site has written something.
 
-        Else a smaller PLACEMENT than before would break every page of its readers.
+        Else a smaller PLACEMENT than before would break every page of its readers, and
+        so would claims that grew when they were read again.
         """
-        if not self.is_saved():
+        if self._is_renewed or not self._has_saved_data():
             raise error
         log_too_large(self._config.cookie_name, error)
 

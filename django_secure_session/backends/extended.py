@@ -7,12 +7,14 @@ from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from typing import Any
 
+from django.contrib.auth import SESSION_KEY
+
 from django_secure_session import conf
-from django_secure_session.backends.timed import TimedSession
+from django_secure_session.backends.claimed import ClaimedSession
 from django_secure_session.exceptions import SessionTooLarge
 
 
-class ExtendedSession(TimedSession):
+class ExtendedSession(ClaimedSession):
     """Members that work in every engine of sealed sessions, each with its twin."""
 
     def __iter__(self) -> Iterator[str]:
@@ -61,10 +63,14 @@ class ExtendedSession(TimedSession):
 
     def _forget_changes(self) -> None:
         self.__dict__.pop("_session_cache", None)
+        self._claims = self._sealed_claims
         self.modified = self._sealed_here
 
     def is_saved(self) -> bool:
-        """Tell whether the token holds the data exactly as it is now."""
+        """Tell whether the token holds data and claims exactly as they are now."""
+        return self._has_saved_data() and self._claims == self._sealed_claims
+
+    def _has_saved_data(self) -> bool:
         data = self._loaded()
         if self._session_key is None:
             return False
@@ -80,8 +86,8 @@ class ExtendedSession(TimedSession):
 
         Unlike ``modified`` this sees changes inside nested values.
         """
-        data = self._loaded()
-        nothing_to_keep = self._session_key is None and not data
+        content = self._loaded() or self._claims
+        nothing_to_keep = self._session_key is None and not content
         return not nothing_to_keep and not self.is_saved()
 
     async def ais_modified(self) -> bool:
@@ -90,24 +96,28 @@ class ExtendedSession(TimedSession):
         return self.is_modified()
 
     def regenerate(self, keep: Iterable[str] = ()) -> None:
-        """Give the session a new sid and drop its data but for the keys in *keep*."""
+        """Give the session a new sid and drop its data but for the keys in *keep*.
+
+        That ends a log-in, unless the keys of Django's are kept.
+        """
         self._loaded()
-        self._keep_only(keep)
+        self._keep_data(keep)
         self._renew_sid()
         self.save()
 
     async def aregenerate(self, keep: Iterable[str] = ()) -> None:
         """See :meth:`regenerate`."""
         await self._aloaded()
-        self._keep_only(keep)
+        self._keep_data(keep)
         self._renew_sid()
         await self.asave()
 
-    def _keep_only(self, keep: Iterable[str]) -> None:
+    def _keep_data(self, keep: Iterable[str]) -> None:
         if isinstance(keep, str):
             raise TypeError(f"keep is a list of keys: regenerate(keep=[{keep!r}])")
-        data = self._loaded()
-        self._session_cache = {key: data[key] for key in keep if key in data}
+        self._keep_only(keep)
+        if SESSION_KEY not in self._loaded():
+            self._claims = b""
 
     def seal(self, *, purpose: str, max_age: float | timedelta | None = None) -> str:
         """Return a token of the session as it is now; the session is left alone.
@@ -116,7 +126,8 @@ class ExtendedSession(TimedSession):
         """
         self._loaded()
         codec = conf.get_codec(self.alias, purpose)
-        token = codec.seal(self._next_metadata(max_age), codec.dump(self._loaded()))
+        body = codec.dump(self._loaded())
+        token = codec.seal(self._next_metadata(max_age), body, self._claims)
         self._refuse_large(token, purpose)
         return token
 

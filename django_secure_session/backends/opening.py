@@ -107,19 +107,19 @@ class OpenedSession(ExchangedSession):
 
     def _open(self, token: str) -> Opened:
         __traceback_hide__ = True
-        metadata, _, body = self._codec.open(
-            token, now=int(time.time()), lifetime=self.lifetime()
-        )
-        return Opened(token, metadata, body)
+        lifetime = self.lifetime()
+        opened = self._codec.open(token, now=int(time.time()), lifetime=lifetime)
+        return Opened(token, *opened)
 
     def _take(self, opened: Opened, entry_name: bytes | None) -> dict[str, Any]:
         """Become the session that was opened and return its data. Raise BadToken."""
         __traceback_hide__ = True
-        token, metadata, body = opened
+        token, metadata, claims, body = opened
         data = self._codec.read_body(body)
         self._rejection = None
         self._entry_name = entry_name
-        self._adopt(metadata, body)
+        self._adopt(metadata, claims, body)
+        self._opened_sid = metadata.sid
         if self._codec.is_stale(token):
             # One response with a cookie under the current key, and the old key can go.
             self._stale_key = self.modified = True

@@ -49,25 +49,31 @@ class SealedSession(SessionBase):
     _created: int | None = None
     _sealed: Metadata | None = None
     _sealed_body = b""
+    #: What is sealed about an account, now and by the next save; b"" for nothing.
+    _sealed_claims = b""
+    _claims = b""
     _stale_key = False
     #: Whether ``session_key`` is a token that this object sealed.
     _sealed_here = False
     #: Sids that this object ended; what other objects end it can't know.
     _ended: frozenset[bytes] = frozenset()
     _rejection: Reason | None = None
+    #: The sid that came in the cookie.
+    _opened_sid = b""
 
     def _begin(self) -> None:
         """Become a session that no token holds yet. The data is the caller's affair."""
         self._sid = b""
         self._created = self._sealed = None
-        self._sealed_body = b""
+        self._sealed_body = self._sealed_claims = self._claims = b""
         self._stale_key = self._sealed_here = False
 
-    def _adopt(self, metadata: Metadata, body: bytes) -> None:
-        """Become the session that a token with this metadata and body holds."""
+    def _adopt(self, metadata: Metadata, claims: bytes, body: bytes) -> None:
+        """Become the session that a token holds."""
         self._sid = metadata.sid
         self._created = metadata.created
         self._sealed = metadata
+        self._sealed_claims = self._claims = claims
         self._sealed_body = body
 
     @property
@@ -104,7 +110,7 @@ class SealedSession(SessionBase):
         """Go on under another sid; an anonymous session also begins anew."""
         self._end_sid()
         self._sid = b""
-        if SESSION_KEY not in self._loaded():
+        if not self._claims and SESSION_KEY not in self._loaded():
             self._created = None
 
     def _end_sid(self) -> None:

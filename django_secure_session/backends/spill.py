@@ -67,7 +67,7 @@ def fetch(cache_alias: str, name: bytes) -> object:
     try:
         return caches[cache_alias].get(_key(name))
     except Exception as error:  # each cache has errors of its own
-        raise StoreUnavailable(cache_alias) from error
+        raise _unavailable(cache_alias) from error
 
 
 def replace(
@@ -81,9 +81,9 @@ def replace(
         for name in old if kept else ():
             cache.touch(_key(name), GRACE)
     except Exception as error:
-        raise StoreUnavailable(cache_alias) from error
+        raise _unavailable(cache_alias) from error
     if not kept:
-        raise StoreUnavailable(cache_alias)
+        raise _unavailable(cache_alias)
 
 
 def remove(cache_alias: str, names: Iterable[bytes]) -> None:
@@ -91,7 +91,13 @@ def remove(cache_alias: str, names: Iterable[bytes]) -> None:
     try:
         caches[cache_alias].delete_many([_key(name) for name in names])
     except Exception as error:
-        raise StoreUnavailable(cache_alias) from error
+        raise _unavailable(cache_alias) from error
+
+
+def _unavailable(cache_alias: str) -> StoreUnavailable:
+    return StoreUnavailable(
+        f"The cache {cache_alias!r}, where large sessions are kept,"
+    )
 
 
 def _key(name: bytes) -> str:

@@ -45,7 +45,9 @@ from django_secure_session.conf.session import SessionConfig as SessionConfig
 from django_secure_session.conf.site import cache_backend as cache_backend
 from django_secure_session.conf.site import csrf_uses_sessions as csrf_uses_sessions
 from django_secure_session.conf.site import engine_path as engine_path
+from django_secure_session.conf.site import login_url as login_url
 from django_secure_session.conf.site import middleware_names as middleware_names
+from django_secure_session.conf.site import root_urlconf as root_urlconf
 from django_secure_session.keyring import DERIVED, Keyring
 from django_secure_session.serializers import CompactJSON, DepthBounded, Serializer
 
@@ -129,6 +131,10 @@ def _read_config(options: Options, keys: Keyring) -> SessionConfig:
         spill_above=options.spill_above(),
         cache_alias=options.cache_alias(),
         compress=options.flag("COMPRESS"),
+        claims_max_age=options.optional_seconds("CLAIMS_MAX_AGE", least=0),
+        account_provider=options.account_provider(),
+        login_url=options.url("LOGIN_URL") if options.alias else None,
+        reauthenticate_url=options.url("REAUTHENTICATE_URL"),
         has_own_key=options.get("KEY") is not DERIVED,
         keyring=keys,
         serializer=_serializer(),

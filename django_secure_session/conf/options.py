@@ -10,6 +10,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
+from django.utils.functional import Promise
 
 from django_secure_session.chunks import COOKIE_LIMIT
 from django_secure_session.conf.cookie import CookieAttributes, normal_samesite
@@ -26,6 +27,9 @@ DEFAULTS: dict[str, Any] = {
     "SPILL_ABOVE": None,
     "CACHE_ALIAS": "default",
     "COMPRESS": False,
+    "CLAIMS_MAX_AGE": 300,
+    "ACCOUNT_PROVIDER": "django_secure_session.accounts.DjangoUserProvider",
+    "REAUTHENTICATE_URL": None,
 }
 #: What the site's own session takes from Django's settings, here without "SESSION_".
 DJANGO_DEFAULTS: dict[str, Any] = {
@@ -40,7 +44,9 @@ DJANGO_DEFAULTS: dict[str, Any] = {
     "EXPIRE_AT_BROWSER_CLOSE": False,
 }
 SITE_OPTIONS = frozenset({*DEFAULTS, "SESSIONS"})
-NAMED_OPTIONS = frozenset({*DEFAULTS, *DJANGO_DEFAULTS, "ATTRIBUTE", "URL_PREFIX"})
+NAMED_OPTIONS = frozenset(
+    {*DEFAULTS, *DJANGO_DEFAULTS, "ATTRIBUTE", "LOGIN_URL", "URL_PREFIX"}
+)
 PLACEMENTS = ("cookie", "chunked", "spill")
 
 
@@ -102,14 +108,14 @@ class Options:
             raise self.wrong(name, "must be True or False")
         return value
 
-    def seconds(self, name: str, alternative: str = "") -> int:
-        """Return a duration, given in seconds or as a timedelta, of 1 or more."""
+    def seconds(self, name: str, alternative: str = "", *, least: int = 1) -> int:
+        """Return a duration, given in seconds or as a timedelta, of *least* or more."""
         value = self.get(name)
         if isinstance(value, timedelta):
             value = value.total_seconds()
         number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if not number or not 1 <= value < math.inf:
-            must_be = "must be a timedelta or a number of seconds of at least 1"
+        if not number or not least <= value < math.inf:
+            must_be = f"must be a timedelta or a number of seconds of at least {least}"
             raise self.wrong(name, must_be + alternative)
         return int(value)
 
@@ -119,11 +125,11 @@ class Options:
             return None
         return self.optional_seconds("IDLE_TIMEOUT")
 
-    def optional_seconds(self, name: str) -> int | None:
+    def optional_seconds(self, name: str, *, least: int = 1) -> int | None:
         """Return a duration, or None for no limit."""
         if self.get(name) is None:
             return None
-        return self.seconds(name, ", or None for no limit")
+        return self.seconds(name, ", or None for no limit", least=least)
 
     def audience(self) -> str:
         """Return AUDIENCE."""
@@ -163,6 +169,23 @@ class Options:
             raise self.wrong(
                 "CACHE_ALIAS", f"must be one of CACHES: {', '.join(settings.CACHES)}"
             )
+        return value
+
+    def account_provider(self) -> str:
+        """Return ACCOUNT_PROVIDER; what it names can be imported only later."""
+        value = self.get("ACCOUNT_PROVIDER")
+        if not isinstance(value, str) or "." not in value:
+            must_be = 'must be the dotted path of a class, such as "shop.Accounts"'
+            raise self.wrong("ACCOUNT_PROVIDER", must_be)
+        return value
+
+    def url(self, name: str) -> str | Promise | None:
+        """Return a path, the name of a URL, reverse_lazy(), or None."""
+        value = self.get(name)
+        if value is None or isinstance(value, Promise):
+            return value
+        if not isinstance(value, str) or not value:
+            raise self.wrong(name, "must be a path, the name of a URL, or None")
         return value
 
     def cookie(self) -> CookieAttributes:

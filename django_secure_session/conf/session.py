@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from django.utils.functional import Promise
+
 from django_secure_session.codec import Codec
 from django_secure_session.conf.cookie import CookieAttributes
 from django_secure_session.keyring import Keyring
@@ -23,9 +25,9 @@ class SessionConfig:
 
     ``single_capacity`` and ``chunked_capacity`` are the characters of the longest token
     that one cookie holds, and all chunks; ``spill_above`` is in bytes of a cookie's
-    name and value. ``acts_on_reads`` tells whether a response may have to bring a
-    cookie where nothing was written; ``has_own_key`` is False where the key that seals
-    is derived from SECRET_KEY.
+    name and value. ``account_provider`` is a dotted path. ``acts_on_reads`` tells
+    whether a response may have to bring a cookie where nothing was written;
+    ``has_own_key`` is False where the key that seals is derived from SECRET_KEY.
     """
 
     alias: str
@@ -45,6 +47,10 @@ class SessionConfig:
     spill_above: int
     cache_alias: str
     compress: bool
+    claims_max_age: int | None
+    account_provider: str
+    login_url: str | Promise | None
+    reauthenticate_url: str | Promise | None
     has_own_key: bool
     keyring: Keyring
     serializer: Serializer

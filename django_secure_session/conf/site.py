@@ -23,6 +23,16 @@ def csrf_uses_sessions() -> bool:
     return bool(settings.CSRF_USE_SESSIONS)
 
 
+def login_url() -> str:
+    """Return LOGIN_URL: a path, a URL, or the name of one."""
+    return str(settings.LOGIN_URL)
+
+
+def root_urlconf() -> str | None:
+    """Return ROOT_URLCONF, or None where a site has none."""
+    return getattr(settings, "ROOT_URLCONF", None)
+
+
 def middleware_names() -> list[list[str]]:
     """Return for each of MIDDLEWARE its class's dotted name and those of its bases.
 

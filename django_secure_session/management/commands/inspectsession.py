@@ -84,9 +84,11 @@ class Command(BaseCommand):
         self._line("bytes", f"{len(token)} of at most {_limit(config, store.purpose)}")
         try:
             self._prefix(codec, token)
-            metadata, _, body = codec.unseal(token)
+            opened = Opened(token, *codec.unseal(token))
+            metadata = opened.metadata
             self._metadata(metadata, store.lifetime())
-            body = self._followed(config, Opened(token, metadata, body))
+            self._claims(opened.claims, reveal=options["reveal"])
+            body = self._followed(config, opened)
             self._body(codec, body, reveal=options["reveal"])
             check_times(metadata, int(time.time()), store.lifetime())
         except StoreUnavailable as error:
@@ -112,6 +114,12 @@ class Command(BaseCommand):
         self._line("created", _time(metadata.created))
         self._line("issued", _time(metadata.issued))
         self._line("expires", _time(deadline) + ends)
+
+    def _claims(self, claims: bytes, *, reveal: bool) -> None:
+        if claims:
+            size = f"{len(claims)} bytes"
+            shown = claims.decode(errors="replace") if reveal else size
+            self._line("account", shown)
 
     def _followed(self, config: conf.SessionConfig, opened: Opened) -> bytes:
         """Return the body, from the cache if the token points there."""

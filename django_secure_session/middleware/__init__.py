@@ -20,8 +20,13 @@ from django_secure_session import chunks, conf, cookies
 from django_secure_session.backends.encrypted_cookies import SessionStore
 from django_secure_session.backends.exchange import CookieChange
 from django_secure_session.exceptions import StoreUnavailable
-
-RETRY_AFTER = 5  # seconds that a client is told to wait for a store that is down
+from django_secure_session.middleware.accounts import (
+    AccountMiddleware as AccountMiddleware,
+)
+from django_secure_session.middleware.accounts import (
+    AccountRequiredMiddleware as AccountRequiredMiddleware,
+)
+from django_secure_session.middleware.answers import too_large, unavailable
 
 
 class SecureSessionMiddleware(SessionMiddleware):
@@ -47,7 +52,7 @@ class SecureSessionMiddleware(SessionMiddleware):
         try:
             response: Any = self.process_request(request) or self.get_response(request)
         except StoreUnavailable:  # raised by the site's own page for a 500
-            return _unavailable()
+            return unavailable()
         return self.process_response(request, response)
 
     async def __acall__(self, request: HttpRequest) -> HttpResponseBase:
@@ -60,7 +65,7 @@ class SecureSessionMiddleware(SessionMiddleware):
             try:
                 response = await get_response(request)
             except StoreUnavailable:
-                return _unavailable()
+                return unavailable()
         return await self.aprocess_response(request, response)
 
     @classmethod
@@ -83,7 +88,7 @@ class SecureSessionMiddleware(SessionMiddleware):
         """Put the sessions on the request; answer one with too much of a header."""
         header = cookies.received(request)
         if header is None:
-            return _too_large()
+            return too_large()
         for config in conf.get_configs().values():
             session = self._open(config, header)
             setattr(request, config.attribute, session)
@@ -111,7 +116,7 @@ class SecureSessionMiddleware(SessionMiddleware):
                 for session in sessions:
                     session.save_for_response()
         except StoreUnavailable:
-            return _unavailable()
+            return unavailable()
         return _finish(request, response, sessions)
 
     async def aprocess_response(
@@ -124,14 +129,14 @@ class SecureSessionMiddleware(SessionMiddleware):
                 for session in sessions:
                     await session.asave_for_response()
         except StoreUnavailable:
-            return _unavailable()
+            return unavailable()
         return _finish(request, response, sessions)
 
     def process_exception(
         self, request: HttpRequest, exception: Exception
     ) -> HttpResponse | None:
         """Answer 503 for a view that needed a session whose store is down."""
-        return _unavailable() if isinstance(exception, StoreUnavailable) else None
+        return unavailable() if isinstance(exception, StoreUnavailable) else None
 
     def _sessions(self, request: HttpRequest) -> list[SessionStore]:
         """Return the sessions on the request; a view may have put others there."""
@@ -154,7 +159,7 @@ def _finish(
     # Outside a view Django has made an error page of StoreUnavailable by now, and other
     # middleware has put its cookies on ours.
     if response.status_code in (500, 503) and any(s.unavailable for s in sessions):
-        return _unavailable()
+        return unavailable()
     for session in sessions:
         change = session.cookie_change()
         if change and (change.token is None or response.status_code < 500):
@@ -196,25 +201,3 @@ def _host(request: HttpRequest) -> str:
         return split_domain_port(request.get_host())[0]
     except DisallowedHost:
         return ""
-
-
-def _too_large() -> HttpResponse:
-    """Answer a header that nothing further in shall parse (RFC 6585 section 5)."""
-    return HttpResponse(
-        "The Cookie header is too large. Delete the cookies of this site.\n",
-        status=431,
-        headers={"Content-Type": "text/plain", "Cache-Control": "no-store"},
-    )
-
-
-def _unavailable() -> HttpResponse:
-    """Answer without a word on cookies: the session is there when the store is."""
-    return HttpResponse(
-        "Sessions can't be read at the moment. Try again soon.\n",
-        status=503,
-        headers={
-            "Content-Type": "text/plain",
-            "Cache-Control": "no-store",
-            "Retry-After": str(RETRY_AFTER),
-        },
-    )

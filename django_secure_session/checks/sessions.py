@@ -1,7 +1,4 @@
-"""System checks: ``secure_session.E0xx`` is broken, ``W0xx`` could be harder.
-
-``manage.py check`` tells in one line what would otherwise be a traceback at start-up.
-"""
+"""What can be wrong about the sessions of a site."""
 
 from __future__ import annotations
 

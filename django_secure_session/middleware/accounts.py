@@ -1,0 +1,126 @@
+"""Accounts on requests, and the answers to those whom a guard refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from django.core.exceptions import ImproperlyConfigured
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+
+from django_secure_session import conf
+from django_secure_session.accounts import get_provider
+from django_secure_session.accounts.current import MIDDLEWARE
+from django_secure_session.backends.encrypted_cookies import SessionStore
+from django_secure_session.exceptions import NotAuthorized, StoreUnavailable
+from django_secure_session.guards.admission import aadmit, admit
+from django_secure_session.guards.policy import SessionPolicy
+from django_secure_session.guards.responses import REFUSED, answer, is_navigation
+from django_secure_session.guards.routes import guards_of
+from django_secure_session.middleware.answers import unavailable
+from django_secure_session.middleware.requests import prepare
+
+
+class AccountMiddleware:
+    """Gives each request ``account``, ``org``, ``auth_via`` and guards to call."""
+
+    sync_capable = True
+    async_capable = True
+
+    def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
+        self.get_response = get_response
+        if iscoroutinefunction(get_response):
+            markcoroutinefunction(self)
+        _refuse_other_engine()
+        for config in conf.get_configs().values():
+            get_provider(config.account_provider)
+
+    def __call__(self, request: HttpRequest) -> Any:
+        """Answer a request; where the chain is async, return an awaitable."""
+        if not hasattr(request, "session"):
+            raise ImproperlyConfigured(
+                f"{MIDDLEWARE} needs request.session. Put it after the session "
+                "middleware in MIDDLEWARE."
+            )
+        prepare(request)
+        return self.get_response(request)
+
+    def process_exception(
+        self, request: HttpRequest, exception: Exception
+    ) -> HttpResponseBase | None:
+        """Answer as a decorator would for what a guard has raised in a view."""
+        if isinstance(exception, StoreUnavailable):
+            return unavailable()
+        if not isinstance(exception, REFUSED):
+            return None
+        if isinstance(exception, NotAuthorized) and is_navigation(request):
+            return None  # the site's own page for 403
+        return answer(request, exception)
+
+
+class AccountRequiredMiddleware:
+    """Makes each view one for accounts, as ``@authenticated`` would.
+
+    Not so the views that have a guard of their own, are ``@public``, or bear Django's
+    ``login_not_required``.
+    """
+
+    sync_capable = True
+    async_capable = True
+
+    def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
+        self.get_response = get_response
+        if iscoroutinefunction(get_response):
+            markcoroutinefunction(self)
+            # Django would run the other in a thread.
+            self.process_view = self._aprocess_view  # type: ignore[method-assign,assignment]
+
+    def __call__(self, request: HttpRequest) -> Any:
+        """Answer a request; where the chain is async, return an awaitable."""
+        return self.get_response(request)
+
+    def process_view(
+        self, request: HttpRequest, view: Callable[..., Any], *_: Any
+    ) -> HttpResponseBase | None:
+        """Answer a request that may not go on to its view."""
+        if not _is_gated(view):
+            return None
+        try:
+            admit(request, ANY_ACCOUNT)
+        except REFUSED as refused:
+            return answer(request, refused)
+        except StoreUnavailable:
+            return unavailable()
+        return None
+
+    async def _aprocess_view(
+        self, request: HttpRequest, view: Callable[..., Any], *_: Any
+    ) -> HttpResponseBase | None:
+        if not _is_gated(view):
+            return None
+        try:
+            await aadmit(request, ANY_ACCOUNT)
+        except REFUSED as refused:
+            return answer(request, refused)
+        except StoreUnavailable:
+            return unavailable()
+        return None
+
+
+ANY_ACCOUNT = (SessionPolicy(),)
+
+
+def _is_gated(view: Callable[..., Any]) -> bool:
+    return not guards_of(view) and getattr(view, "login_required", True)
+
+
+def _refuse_other_engine() -> None:
+    engine: Any = import_module(conf.engine_path())
+    if not issubclass(engine.SessionStore, SessionStore):
+        raise ImproperlyConfigured(
+            f'{MIDDLEWARE} can\'t work with SESSION_ENGINE "{conf.engine_path()}". Set '
+            'it to "django_secure_session.backends.encrypted_cookies".'
+        )
