@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.contrib.auth import get_user
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
@@ -82,6 +84,10 @@ class Inspected:
         return issued + timedelta(seconds=idle / REFRESHES)
 
     @property
+    def account(self) -> Sealed | None:
+        return sealed_account(self.session)
+
+    @property
     def refusal(self) -> str:
         return REFUSALS.get(self.session.rejection or "", "")
 
@@ -117,3 +123,39 @@ def user_of(session: SessionBase) -> AbstractBaseUser | AnonymousUser:
     request = HttpRequest()
     request.session = session
     return get_user(request)
+
+
+# What is sealed about an account, beside the session's data
+
+
+class Sealed(NamedTuple):
+    """What a session is sealed with about its account; ages are in seconds."""
+
+    claims: dict[str, Any]
+    max_age: int | None
+
+    @property
+    def age(self) -> int:
+        """Return how long ago the database was asked."""
+        return int(time.time()) - self.claims["iat"]
+
+    @property
+    def log_in_age(self) -> int | None:
+        """Return how long ago the account proved itself, None where nobody saw it."""
+        at = self.claims.get("auth_time")
+        return at and int(time.time()) - at
+
+
+def sealed_account(session: SessionStore) -> Sealed | None:
+    """Return what a session says about its account, None for nobody."""
+    if not session.claims:
+        return None
+    max_age = conf.get_config(session.alias).claims_max_age
+    return Sealed(json.loads(session.claims), max_age)
+
+
+def make_older(session: SessionStore, claim: str, seconds: int) -> None:
+    """Pretend that one of the times in the claims was earlier."""
+    claims = json.loads(session.claims)
+    claims[claim] = claims.get(claim, seconds) - seconds
+    session.replace_claims(json.dumps(claims).encode())

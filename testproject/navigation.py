@@ -11,6 +11,8 @@ LINKS = [
     ("Shop", "shop:products"),
     ("Cart", "shop:cart"),
     ("Visits", "pages:visits"),
+    ("Organisations", "organisations:list"),
+    ("Guards", "guards:list"),
     ("Preferences", "preferences:edit"),
     ("Sizes", "sizes:show"),
     ("Cookies", "pages:cookies"),

@@ -5,22 +5,13 @@ from __future__ import annotations
 import base64
 import copy
 import html
-import http.client
 import http.cookiejar
 import json
-import os
 import pickle
 import re
-import sqlite3
-import subprocess
-import sys
-import urllib.error
-import urllib.parse
-import urllib.request
 import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Barrier
@@ -32,188 +23,37 @@ from django_secure_session import codec, create_session
 from testproject import keyfiles
 from testproject.pages.parts import cut
 from testproject.users import DEMO_PASSWORD
+from tests.demo import (
+    COOKIE,
+    Browser,
+    facts_of,
+    rows_of,
+    run,
+    served,
+    set_up,
+    text_of,
+)
 
-ROOT = Path(__file__).resolve().parent.parent
-COOKIE = "sessionid"
 COOKIE_LIMIT = 4096  # bytes of name and value
 PATHS = [
     *("/", "/shop/", "/cart/", "/visits/"),
     *("/preferences/", "/sizes/", "/cookies/", "/cookies/prefs/"),
+    *("/organisations/", "/guards/", "/guards/log-in/", "/reauthenticate/"),
 ]
 
 # What a session of the site holds; in a cookie that one can read, these can be found.
 SESSION_WORDS = [b"_auth_user", b"_csrftoken", b"envelopes", b"ModelBackend"]
 
 
-def manage(*command: str) -> list[str]:
-    return [sys.executable, "-u", "-W", "error", "manage.py", *command]
-
-
-def environment(var: Path) -> dict[str, str]:
-    # pytest-django exports the test suite's settings, which manage.py would take.
-    settings = "testproject.settings"
-    return os.environ | {"DEMO_VAR": str(var), "DJANGO_SETTINGS_MODULE": settings}
-
-
-def run(var: Path, *command: str) -> str:
-    done = subprocess.run(
-        manage(*command),
-        cwd=ROOT,
-        env=environment(var),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
-def text_of(markup: str) -> str:
-    return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", markup)).split())
-
-
-def facts_of(markup: str) -> dict[str, str]:
-    pairs = re.findall(r"<dt>(.*?)</dt>\s*<dd>(.*?)</dd>", markup, re.S)
-    return {text_of(name): text_of(value) for name, value in pairs}
-
-
-@dataclass(frozen=True)
-class Page:
-    status: int
-    headers: http.client.HTTPMessage
-    html: str
-
-    @property
-    def text(self) -> str:
-        return text_of(self.html)
-
-    @property
-    def csrf_token(self) -> str:
-        found = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', self.html)
-        assert found, "the page has no form with a CSRF token"
-        return found[1]
-
-
-class Browser:
-    """One visitor, with cookies of their own; follows redirects."""
-
-    def __init__(self, site: str) -> None:
-        self.site = site
-        self.jar = http.cookiejar.CookieJar()
-        self.opener = urllib.request.build_opener(
-            urllib.request.ProxyHandler({}),
-            urllib.request.HTTPCookieProcessor(self.jar),
-        )
-
-    def open(self, path: str, form: dict[str, str] | None = None) -> Page:
-        data = None if form is None else urllib.parse.urlencode(form).encode()
-        try:
-            response = self.opener.open(self.site + path, data, timeout=30)
-        except urllib.error.HTTPError as error:
-            response = error
-        with response:
-            body = response.read().decode()
-            return Page(response.status, response.headers, body)
-
-    def post(self, path: str, *, form_on: str, **fields: str) -> Page:
-        token = self.open(form_on).csrf_token
-        return self.open(path, {"csrfmiddlewaretoken": token, **fields})
-
-    def add(self, slug: str) -> Page:
-        return self.post(f"/cart/{slug}/add/", form_on="/shop/")
-
-    def change(self, slug: str, quantity: int) -> Page:
-        path = f"/cart/{slug}/change/"
-        return self.post(path, form_on="/shop/", quantity=str(quantity))
-
-    def log_in(self, username: str, password: str = DEMO_PASSWORD) -> Page:
-        fields = {"username": username, "password": password}
-        return self.post("/login/", form_on="/login/", **fields)
-
-    def log_in_to_admin(self, username: str) -> Page:
-        path = "/admin/login/?next=/admin/"
-        fields = {"username": username, "password": DEMO_PASSWORD}
-        return self.post(path, form_on=path, **fields)
-
-    def log_out(self) -> Page:
-        return self.post("/logout/", form_on="/")
-
-    def prefer(self, theme: str, per_page: int = 6) -> Page:
-        path = "/preferences/"
-        return self.post(path, form_on=path, theme=theme, per_page=str(per_page))
-
-    def fill(self, alias: str, size: int) -> Page:
-        return self.post(f"/sizes/{alias}/fill/", form_on="/sizes/", size=str(size))
-
-    @property
-    def cookies(self) -> dict[str, str]:
-        return {cookie.name: cookie.value or "" for cookie in self.jar}
-
-    def named(self, name: str) -> http.cookiejar.Cookie:
-        return next(cookie for cookie in self.jar if cookie.name == name)
-
-    def tamper(self, name: str) -> None:
-        """Change the last character of a cookie."""
-        cookie = self.named(name)
-        value = cookie.value or ""
-        cookie.value = value[:-1] + ("A" if value[-1] != "A" else "B")
-
-    @property
-    def cookie(self) -> http.cookiejar.Cookie | None:
-        return next((cookie for cookie in self.jar if cookie.name == COOKIE), None)
-
-    @property
-    def token(self) -> str:
-        assert self.cookie is not None
-        assert self.cookie.value is not None
-        return self.cookie.value
-
-    def session(self, alias: str = "default") -> dict[str, object]:
-        """Return the data that the page on cookies shows, {} for no session."""
-        page = self.open(f"/cookies/{alias}/").html
-        found = re.search(r"<pre[^>]*><code>(.*?)</code>", page, re.S)
-        return json.loads(html.unescape(found[1])) if found else {}
-
-    def facts(self, alias: str = "default") -> dict[str, str]:
-        """Return what the page on cookies tells about a session."""
-        page = self.open("/cookies/").html
-        card = page.split(f'href="/cookies/{alias}/#inside"')[1].split("</li>")[0]
-        return facts_of(card)
-
-
 @pytest.fixture(scope="module")
 def var(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Set up a site in a folder that is not there yet, as in a fresh clone."""
-    var = tmp_path_factory.mktemp("demo") / "var"
-    run(var, "migrate", "--verbosity", "0")
-    run(var, "seed")
-    return var
+    return set_up(tmp_path_factory)
 
 
 @pytest.fixture(scope="module")
 def site(var: Path) -> Iterator[str]:
-    """Serve it on a free port and return its address."""
-    log = var / "server.log"
-    with log.open("w") as errors:
-        server = subprocess.Popen(
-            manage("runserver", "--noreload", "127.0.0.1:0"),
-            cwd=ROOT,
-            env=environment(var),
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            text=True,
-        )
-    assert server.stdout is not None
-    with server, server.stdout:
-        try:
-            lines = iter(server.stdout.readline, "")
-            found = (re.search(r"(http://127\.0\.0\.1:\d+)/", line) for line in lines)
-            address = next(filter(None, found), None)
-            assert address, log.read_text()
-            yield address[1]
-        finally:
-            server.terminate()
+    with served(var) as address:
+        yield address
 
 
 @pytest.fixture
@@ -243,8 +83,8 @@ def decoded_anywhere(value: str) -> Iterator[bytes]:
 
     Four characters are three bytes, so four beginnings are as good as all of them.
     """
-    for run in re.findall(r"[\w+/-]+", value, re.ASCII):
-        standard = run.replace("-", "+").replace("_", "/")
+    for stretch in re.findall(r"[\w+/-]+", value, re.ASCII):
+        standard = stretch.replace("-", "+").replace("_", "/")
         for start in range(4):
             piece = standard[start:]
             piece = piece[:-1] if len(piece) % 4 == 1 else piece
@@ -283,19 +123,20 @@ def test_the_site_has_no_problems_and_no_missing_migrations(var: Path) -> None:
     assert "No changes" in run(var, "makemigrations", "--check", "--dry-run")
 
 
-def test_a_second_seed_changes_nobody_and_tells_how_to_log_in(var: Path) -> None:
+def test_a_second_seed_puts_all_back_and_tells_how_to_log_in(var: Path) -> None:
     def users() -> list[tuple[object, ...]]:
-        with sqlite3.connect(var / "demo.sqlite3") as database:
-            columns = "id, username, password, is_staff"
-            rows = database.execute(f"SELECT {columns} FROM auth_user").fetchall()
-        database.close()
-        return rows
+        columns = "id, username, password, is_staff"
+        return rows_of(var, f"SELECT {columns} FROM auth_user")
 
-    before = users()
+    def roles() -> list[tuple[object, ...]]:
+        return rows_of(var, "SELECT * FROM organisations_membership ORDER BY id")
+
+    before = users(), roles()
+    rows_of(var, "UPDATE organisations_membership SET role = 'admin'")
     output = run(var, "seed")
 
-    assert users() == before
-    assert len(before) == 2
+    assert (users(), roles()) == before
+    assert [len(rows) for rows in before] == [2, 3]
     for word in ("http://127.0.0.1:8000/", "ada", "grace", DEMO_PASSWORD):
         assert word in output
 
@@ -327,10 +168,7 @@ def test_processes_that_start_together_agree_on_one_key(tmp_path: Path) -> None:
 
 
 def test_the_database_has_no_session_table(var: Path) -> None:
-    with sqlite3.connect(var / "demo.sqlite3") as database:
-        rows = database.execute("SELECT name FROM sqlite_master").fetchall()
-    database.close()
-    names = {name for (name,) in rows}
+    names = {name for (name,) in rows_of(var, "SELECT name FROM sqlite_master")}
 
     assert "auth_user" in names
     assert not [name for name in names if "session" in name]
@@ -339,7 +177,10 @@ def test_the_database_has_no_session_table(var: Path) -> None:
 # Pages
 
 
-@pytest.mark.parametrize("path", ["/", "/cookies/", "/cookies/admin/", "/cart/"])
+@pytest.mark.parametrize(
+    "path",
+    ["/", "/cookies/", "/cookies/admin/", "/cart/", "/guards/", "/guards/public/"],
+)
 def test_reading_a_page_sets_no_cookie(browser: Browser, path: str) -> None:
     page = browser.open(path)
 
@@ -585,7 +426,7 @@ def test_a_large_session_is_in_the_cache_and_lasts(
     assert page.status == 200
     assert shown["Text"].startswith(f"{size} bytes: ")
     assert shown["Kept"] == "in the cache"
-    assert len(customer.token) < 300
+    assert len(customer.token) < 400
     assert customer.open("/sizes/").text == page.text
     assert customer.facts()["Kept"].startswith("in the cache")
     assert customer.facts()["Logged in"] == "ada"

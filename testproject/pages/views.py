@@ -41,6 +41,7 @@ def cookies(request: HttpRequest, alias: str = "default") -> HttpResponse:
         "parts": cut(shown.token),
         "percent": round(100 * shown.size / shown.limit),
         "data": _readable(shown.session.data()),
+        "claims": _readable(shown.account.claims if shown.account else {}),
     }
     return render(request, "pages/cookies.html", context)
 

@@ -3,9 +3,11 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib.auth import get_user_model
+from django.contrib.auth.models import AbstractUser
 from django.core.management.base import BaseCommand
 from django.urls import reverse
 
+from testproject.organisations.seeding import ensure_memberships, ensure_organisations
 from testproject.shop.models import Product
 from testproject.users import DEMO_PASSWORD, DEMO_USERS, DemoUser
 
@@ -24,14 +26,18 @@ PRODUCTS = [
 class Command(BaseCommand):
     """Fill the database; a second run changes nothing."""
 
-    help = "Makes the demo site's users and products, and says how to log in."
+    help = (
+        "Makes the demo site's products, organisations and users, and says how to log "
+        "in."
+    )
 
     def handle(self, *args: Any, **options: Any) -> None:
         for slug, name, description, price in PRODUCTS:
             values = {"name": name, "description": description, "price": price}
             Product.objects.get_or_create(slug=slug, defaults=values)
+        ensure_organisations()
         for user in DEMO_USERS:
-            _ensure_user(user)
+            ensure_memberships(_ensure_user(user), user)
         self._tell()
 
     def _tell(self) -> None:
@@ -43,7 +49,7 @@ class Command(BaseCommand):
         self.stdout.write("\n".join(["", *lines, ""]))
 
 
-def _ensure_user(demo: DemoUser) -> None:
+def _ensure_user(demo: DemoUser) -> AbstractUser:
     """Make the user as described, whatever was changed in the admin."""
     users = get_user_model()
     user = users.objects.filter(username=demo.username).first()
@@ -54,3 +60,4 @@ def _ensure_user(demo: DemoUser) -> None:
     if not user.check_password(DEMO_PASSWORD):
         user.set_password(DEMO_PASSWORD)
     user.save()
+    return user
