@@ -50,7 +50,7 @@ types: $(VENV)/.group-types ## Check the type hints
 	$(BIN)/mypy
 
 .PHONY: bench
-bench: $(VENV)/.package ## Measure codec and requests against Django's engines; BENCH=requests for one
+bench: $(VENV)/.package ## Measure codec, requests and guards against Django's; BENCH=guards for one
 	$(BIN)/python -m benchmarks $(BENCH)
 
 .PHONY: docs

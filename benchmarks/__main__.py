@@ -1,15 +1,17 @@
-"""Run the benchmarks: ``python -m benchmarks [codec|requests] [options]``."""
+"""Run the benchmarks: ``python -m benchmarks [codec|requests|guards] [options]``."""
 
 from __future__ import annotations
 
 import sys
 
 import benchmarks.codec.__main__
+import benchmarks.guards.__main__
 import benchmarks.requests.__main__
 
 PARTS = {
     "codec": benchmarks.codec.__main__.main,
     "requests": benchmarks.requests.__main__.main,
+    "guards": benchmarks.guards.__main__.main,
 }
 
 

@@ -24,7 +24,8 @@ PINNED = {
 class Measured:
     """What each process measured: nanoseconds per call, by the name of the case.
 
-    With a *floor* all is counted above the case of that name.
+    What a process has counted is there too, under a name of its own. With a *floor* all
+    is counted above the case of that name.
     """
 
     def __init__(self, runs: Sequence[dict[str, float]]) -> None:
@@ -33,6 +34,10 @@ class Measured:
     def microseconds(self, name: str, floor: str = "") -> float:
         """Return the median over the processes."""
         return statistics.median(_above(run, name, floor) for run in self._runs) / 1000
+
+    def most(self, name: str) -> int:
+        """Return the highest count that any process found."""
+        return round(max(run[name] for run in self._runs))
 
     def ratios(self, name: str, baseline: str, floor: str = "") -> list[float]:
         """Return time of the case / time of the baseline of each process, sorted."""

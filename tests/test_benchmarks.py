@@ -9,10 +9,15 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.guards import cases as guarded
+from benchmarks.guards import report as guards_report
+from benchmarks.guards.project import DJANGO_SESSIONS, OUR_SESSIONS, OURS
+from benchmarks.guards.project import setups as guarded_setups
 from benchmarks.processes import Measured
 from benchmarks.requests import report
 from benchmarks.requests.cases import UNTOUCHED, USES, name
-from benchmarks.requests.project import NO_SESSION, STOCK_MIDDLEWARE, groups
+from benchmarks.requests.project import NO_SESSION, groups
+from benchmarks.site import STOCK_MIDDLEWARE
 from benchmarks.tables import against
 
 ROOT = Path(__file__).parents[1]
@@ -22,6 +27,19 @@ REQUESTS = [
     for setups in groups(STOCK_MIDDLEWARE)
     for setup in setups
 ]
+
+GUARDED = [
+    *(
+        guarded.name(guarded.view_of(setup), size, setup)
+        for size in guarded.SIZES
+        for setup in guarded_setups()
+    ),
+    *(
+        guarded.name(view, guarded.FORM, OURS)
+        for view in {*guarded.FORMS, *guarded.FORMS.values()}
+    ),
+]
+COUNTED = {guarded.queries(case) for case in GUARDED}
 
 
 def measured_in_a_process(*arguments: str) -> dict[str, float]:
@@ -57,6 +75,52 @@ def run_of(times: dict[str, float]) -> dict[str, float]:
 def report_of(times: dict[str, float]) -> str:
     measured = Measured([run_of(times)])
     return report.text({"sync": measured}, STOCK_MIDDLEWARE, 1)
+
+
+@pytest.fixture(scope="module", params=["sync", "async"])
+def guards(request):
+    return measured_in_a_process("benchmarks.guards", f"--transport={request.param}")
+
+
+def test_each_guarded_request_is_measured(guards):
+    assert guards.keys() - COUNTED == set(GUARDED)
+    assert min(guards[case] for case in GUARDED) > 0
+
+
+def queries(guards, setup: str) -> list[float]:
+    return [
+        guards[guarded.queries(case)] for case in GUARDED if case.endswith(f"/{setup}")
+    ]
+
+
+def test_no_view_that_we_guard_makes_a_query(guards):
+    assert set(queries(guards, OURS)) == {0}
+
+
+@pytest.mark.parametrize("setup", [OUR_SESSIONS, *DJANGO_SESSIONS])
+def test_each_login_required_asks_for_the_user(guards, setup):
+    asked = 2 if setup == "db" else 1
+    assert set(queries(guards, setup)) == {asked}
+
+
+def guards_report_of(ours: float, db: float) -> list[str]:
+    times = {"ours": ours, "db": db}
+    run = {
+        case: times.get(case.rpartition("/")[2], 200_000) for case in GUARDED
+    } | dict.fromkeys(COUNTED, 3)
+    return guards_report.text({"sync": Measured([run])}, 1).splitlines()
+
+
+def test_the_report_compares_a_guard_with_login_required_and_sessions_in_the_database():
+    lines = guards_report_of(ours=80_000, db=320_000)
+    (line,) = (x for x in lines if x.startswith("db") and "log-in" in x)
+    assert line.split()[2:] == ["320.0", "3", "0.250", "(0.250-0.250)", "0.32", "met"]
+
+
+def test_only_the_usual_site_has_a_goal():
+    lines = guards_report_of(ours=80_000, db=320_000)
+    (line,) = (x for x in lines if x.startswith("signed_cookies") and "log-in" in x)
+    assert line.split()[2:] == ["200.0", "3", "0.400", "(0.400-0.400)"]
 
 
 def test_a_ratio_is_of_what_is_added_to_a_request_without_sessions():

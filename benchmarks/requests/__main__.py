@@ -11,10 +11,10 @@ from benchmarks.measuring import lower_quartiles
 from benchmarks.processes import measure
 from benchmarks.requests import project, report
 from benchmarks.requests.cases import Cases
-from benchmarks.requests.transports import ASGI, WSGI
+from benchmarks.site import OUR_MIDDLEWARE
+from benchmarks.transports import TRANSPORTS
 
 MODULE = "benchmarks.requests"
-TRANSPORTS: dict[str, type[WSGI | ASGI]] = {"sync": WSGI, "async": ASGI}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -36,7 +36,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = common.parser(MODULE, rounds=200)
     parser.add_argument(
         "--middleware",
-        default=project.OUR_MIDDLEWARE,
+        default=OUR_MIDDLEWARE,
         help="what to run our engine under, to compare with the stock middleware",
     )
     parser.add_argument("--transport", choices=TRANSPORTS, help=argparse.SUPPRESS)

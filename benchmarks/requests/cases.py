@@ -14,11 +14,12 @@ from collections.abc import Iterator, Mapping
 from http.cookies import SimpleCookie
 from itertools import product
 
+from benchmarks import site
 from benchmarks.measuring import Case
 from benchmarks.requests import project
-from benchmarks.requests.transports import ASGI, WSGI, Answer
 from benchmarks.requests.views import AFTER, BEFORE, KEY
 from benchmarks.sessions import Session
+from benchmarks.transports import ASGI, WSGI, Answer
 
 SIZES = ("log-in", "wizard")
 NO_COOKIE = "no cookie"
@@ -39,7 +40,7 @@ class Cases:
         self._groups = project.groups(our_middleware)
         self._setups = dict(ChainMap(*self._groups))
         self._handlers = {
-            name: project.handler(transport.handler, setup)
+            name: site.handler(transport.handler, setup)
             for name, setup in self._setups.items()
         }
 

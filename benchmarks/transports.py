@@ -17,7 +17,7 @@ from django.core.handlers.asgi import ASGIHandler
 from django.core.handlers.wsgi import WSGIHandler
 
 from benchmarks.measuring import Case, Meter
-from benchmarks.requests.project import Handler
+from benchmarks.site import Handler
 
 #: What a browser sends beside its cookies.
 HEADERS = {
@@ -162,3 +162,6 @@ def _scope(path: str, cookie: str) -> dict[str, Any]:
         "client": ("127.0.0.1", 50000),
         "server": ("127.0.0.1", 80),
     }
+
+
+TRANSPORTS: dict[str, type[WSGI | ASGI]] = {"sync": WSGI, "async": ASGI}
