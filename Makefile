@@ -19,7 +19,7 @@ demo: $(VENV)/.package ## Serve the demo site on http://127.0.0.1:8000
 	$(BIN)/python manage.py runserver $(HOST)
 
 .PHONY: test
-test: $(VENV)/.group-test ## Run the test suite (under three minutes)
+test: $(VENV)/.group-test ## Run the test suite (about four minutes)
 	$(BIN)/python -m pytest -m "not browser and not heavy"
 
 .PHONY: test-heavy
