@@ -7,23 +7,19 @@ from datetime import timedelta
 from itertools import chain
 from typing import Any, ClassVar
 
-from asgiref.sync import iscoroutinefunction
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.views.generic import View
 
 from django_secure_session.decorators import Guard, authenticated, authorized
 from django_secure_session.guards.routes import guards_of, mark
-from django_secure_session.guards.wrapping import aguarded, guarded
 
 
 class GuardMixin(View):
     """What the mixins share. A subclass says in ``get_guard()`` what it wants."""
 
-    #: What get_guard() returned for the view, asked once in as_view().
-    guard: Guard | None = None
-    #: Whether what it guards is async, asked once too.
-    is_async: bool | None = None
+    #: The guard that as_view() has put around the view; None where it has not.
+    _guard: Guard | None = None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Refuse wrong attributes, and a class whose guard would not count."""
@@ -41,46 +37,36 @@ class GuardMixin(View):
 
     @classmethod
     def as_view(cls, **initkwargs: Any) -> Callable[..., HttpResponseBase]:
-        """Return the view, marked as guarded."""
+        """Return the view, guarded as a whole: nothing of it runs before."""
         guard = cls(**initkwargs).get_guard()
-        known = {"guard": guard, "is_async": cls._is_async()}
-        view = super().as_view(**{**initkwargs, **known})
+        view = super().as_view(**{**initkwargs, "_guard": guard})
         others = [guards_of(vars(base).get("dispatch")) for base in cls.__mro__]
-        mark(view, [guard, *chain.from_iterable(others)])
-        if guard.takes_keys:
-            view.csrf_exempt = True  # type: ignore[attr-defined]
-        return view
+        mark(view, chain.from_iterable(others))
+        return guard(view)
 
     def dispatch(
         self, request: HttpRequest, *args: Any, **kwargs: Any
     ) -> HttpResponseBase:
-        """Let the request in, or answer it."""
-        guard = self.guard or self.get_guard()
-        is_async = self._is_async() if self.is_async is None else self.is_async
-        # Not guard(...), which also does what only a URLconf looks at.
-        wrapped = (aguarded if is_async else guarded)(super().dispatch, guard.policies)
-        response: HttpResponseBase = wrapped(request, *args, **kwargs)
-        return response
-
-    @classmethod
-    def _is_async(cls) -> bool:
-        """Tell whether what the guard lets through to gives something to await."""
-        return iscoroutinefunction(super().dispatch) or bool(cls.view_is_async)
+        """Let the request in, or answer it, where no view of as_view() has done so."""
+        inner = super().dispatch
+        view = self.get_guard()(inner) if self._guard is None else inner
+        return view(request, *args, **kwargs)
 
 
 def _refuse_other_first(cls: type[GuardMixin]) -> None:
     first = next(base for base in cls.__mro__ if "dispatch" in vars(base))
     if issubclass(first, View) and not issubclass(first, GuardMixin):
         raise TypeError(
-            f"{cls.__qualname__}: {first.__qualname__} stands before the guard, which "
-            "then guards nothing. Name the mixin first: "
+            f"{cls.__qualname__}: {first.__qualname__} stands before the guard and may "
+            "pass it by. Name the mixin first: "
             "class Report(AuthenticatedMixin, View)."
         )
 
 
 def _refuse_two(cls: type[GuardMixin]) -> None:
-    kinds = {base for base in cls.__mro__ if GuardMixin in base.__bases__}
-    if len(kinds) > 1 and "get_guard" not in vars(cls):
+    kinds = [base for base in cls.__mro__ if GuardMixin in base.__bases__]
+    speaker = next(base for base in cls.__mro__ if "get_guard" in vars(base))
+    if len(kinds) > 1 and not all(issubclass(speaker, kind) for kind in kinds):
         raise TypeError(
             f"{cls.__qualname__} has two guards, and one would be forgotten. Decorate "
             "the class: @method_decorator(any_of(authenticated, authorized), "

@@ -6,14 +6,15 @@ view of their own, and name that in REAUTHENTICATE_URL.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from django.contrib.auth import update_session_auth_hash
+from django.contrib.auth import HASH_SESSION_KEY, get_user
 from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.auth.views import LoginView
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.utils.decorators import method_decorator
+from django.http.response import HttpResponseBase
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_post_parameters
 
@@ -37,7 +38,10 @@ class ReauthenticationForm(AuthenticationForm):
 
     def clean(self) -> dict[str, Any]:
         """Check the password by the site's authentication backends."""
-        user = self.request.user if self.request else AnonymousUser()
+        # The session's user, whose account is to be fresh. Others may set request.user.
+        user: Any = get_user(self.request) if self.request else AnonymousUser()
+        # Looked up now: checking the password may change the hash that is looked up by.
+        bool(getattr(self.request, "user", None))
         self.cleaned_data["username"] = user.get_username()
         cleaned: dict[str, Any] = super().clean()
         if self.user_cache != user:
@@ -45,8 +49,6 @@ class ReauthenticationForm(AuthenticationForm):
         return cleaned
 
 
-# Outermost, so that reports of an error in the guard don't show the password either.
-@method_decorator(sensitive_post_parameters(), name="dispatch")
 class ReauthenticateView(AuthenticatedMixin, LoginView):
     """Asks for the password and goes on to ``next``.
 
@@ -57,6 +59,11 @@ class ReauthenticateView(AuthenticatedMixin, LoginView):
     authentication_form = ReauthenticationForm
     template_name = "secure_session/reauthenticate.html"
 
+    @classmethod
+    def as_view(cls, **initkwargs: Any) -> Callable[..., HttpResponseBase]:
+        """Return the view. Even if its guard fails, reports hide the password."""
+        return sensitive_post_parameters()(super().as_view(**initkwargs))
+
     def setup(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
         """Show the page to whoever is logged in: nobody else comes here."""
         super().setup(request, *args, **kwargs)
@@ -65,7 +72,9 @@ class ReauthenticateView(AuthenticatedMixin, LoginView):
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:
         """Note that the account has proved itself, under a new sid."""
         # Checking the password may have hashed it anew, which ends every session.
-        update_session_auth_hash(self.request, form.get_user())
+        user = form.get_user()
+        if user is not None:  # a form of the site's own may ask for something else
+            self.request.session[HASH_SESSION_KEY] = user.get_session_auth_hash()
         reauthenticate(self.request)
         return HttpResponseRedirect(self.get_success_url())
 

@@ -7,10 +7,16 @@ import secrets
 from datetime import timedelta
 
 import pytest
+from django.core.exceptions import ImproperlyConfigured
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from django_secure_session import create_session, encode_session
+from django_secure_session import (
+    Account,
+    DjangoUserProvider,
+    create_session,
+    encode_session,
+)
 from django_secure_session.accounts.claims import dump, parse
 from tests.accounts_site import (
     ACME,
@@ -21,7 +27,9 @@ from tests.accounts_site import (
     MAX_AGE,
     NOBODY,
     Doing,
+    OwnUsers,
     claims_of,
+    provider_path,
     says,
     sealed,
 )
@@ -321,9 +329,7 @@ def test_a_wrong_user_id_does_not_keep_anybody_from_logging_out(visitor, db, val
 
 @each_wrong
 def test_an_account_of_an_id_that_can_not_be_is_nobody_s(visitor, settings, db, value):
-    settings.SECURE_SESSION = site(
-        ACCOUNT_PROVIDER="django_secure_session.accounts.DjangoUserProvider"
-    )
+    settings.SECURE_SESSION = site(ACCOUNT_PROVIDER=provider_path(OwnUsers))
     content = {"sub": value, "role": "admin", "iat": 1}
     visitor.come_with(json.dumps(content).encode())
 
@@ -568,3 +574,34 @@ def test_whatever_json_the_claims_are_they_break_no_page_of_a_user(
     first = visitor.who()
 
     assert visitor.who() == first
+
+
+# What only a mistake of the site lets a visitor try
+
+
+@pytest.fixture
+def only_users(settings):
+    settings.SECURE_SESSION = site(ACCOUNT_PROVIDER=provider_path(DjangoUserProvider))
+
+
+def test_an_account_from_elsewhere_never_becomes_the_user_of_its_number(
+    visitor, only_users, ada
+):
+    ada.is_superuser = True
+    ada.save()
+    guest = Account(id=str(ada.pk), role="guest", verified=False)
+    visitor.come_with(claims_of(guest, age=MAX_AGE))
+    answer = visitor.ask(Doing.who)
+
+    assert answer.status == 500
+    assert isinstance(visitor.error, ImproperlyConfigured)
+    assert "ACCOUNT_PROVIDER" in str(visitor.error)
+
+
+def test_an_account_from_elsewhere_is_itself_while_its_claims_are_fresh(
+    visitor, only_users, ada
+):
+    guest = Account(id=str(ada.pk), role="guest", verified=False)
+    visitor.come_with(claims_of(guest))
+
+    assert visitor.who() == says(guest)

@@ -854,3 +854,12 @@ def test_a_method_of_a_class_can_be_guarded(kind):
     view = type("Some", (base,), {"get": guard(base.get)}).as_view()
     assert entered(both(view, signed_in()))
     assert both(view, headers=FETCH).status == 401
+
+
+def test_a_site_without_the_app_does_not_boot(settings):
+    """Nobody would listen to the log-ins of Django there."""
+    apps = [app for app in settings.INSTALLED_APPS if app != "django_secure_session"]
+    settings.INSTALLED_APPS = apps
+
+    with pytest.raises(ImproperlyConfigured, match="INSTALLED_APPS"):
+        AccountMiddleware(lambda request: None)

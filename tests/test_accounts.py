@@ -8,6 +8,7 @@ import sys
 from typing import ClassVar
 
 import pytest
+from django.contrib.auth import login
 from django.contrib.auth.backends import ModelBackend
 from django.core.exceptions import ImproperlyConfigured, SynchronousOnlyOperation
 from django.db import DatabaseError, InterfaceError, OperationalError
@@ -18,7 +19,7 @@ from django.test import Client
 from django.urls import path
 
 from django_secure_session import Account, authenticated, decode_session
-from django_secure_session.exceptions import StoreUnavailable
+from django_secure_session.exceptions import NotAuthenticated, StoreUnavailable
 from tests.accounts_site import (
     ACCOUNTS,
     ACME,
@@ -33,6 +34,7 @@ from tests.accounts_site import (
     STOCK,
     AsyncPeople,
     Doing,
+    People,
     claims_of,
     provider_path,
     says,
@@ -357,6 +359,114 @@ def test_a_session_that_ends_while_its_account_is_read_stays_ended(visitor, sett
     async def act(on):
         Ending.on = on
         await on.who()
+        return await on.who()
+
+    assert visitor.do(act) == NOBODY
+    assert visitor.who() == NOBODY
+
+
+class Replacing(AsyncPeople):
+    """Lets a user log in over the one it is asked about, as another task may."""
+
+    on: ClassVar[Doing]
+    other: ClassVar[object]
+
+    def account_for_user(self, user, org_id):
+        if user != self.other and not self.on.is_async:
+            login(self.on.request, self.other, BACKEND)
+        return super().account_for_user(user, org_id)
+
+    async def aaccount_for_user(self, user, org_id):
+        if user != self.other:
+            await self.on.log_in_django(self.other)
+        return await super().aaccount_for_user(user, org_id)
+
+
+@pytest.fixture
+def replacing(visitor, settings, ada, bob):
+    """Let ada be logged in and have no claims, and bob be no account's."""
+    people = {"ada": People.known.pop("ada")}
+    visitor.do(lambda on: on.log_in_django(ada))
+    assert visitor.session.claims == b""
+    People.known = people
+    settings.SECURE_SESSION = site_with(ACCOUNT_PROVIDER=provider_path(Replacing))
+    Replacing.other = bob
+
+
+def test_a_user_who_logs_in_while_another_s_account_is_read_does_not_get_it(
+    visitor, replacing, bob
+):
+    async def act(on):
+        Replacing.on = on
+        first = await on.who()
+        return [first, await on.who()]
+
+    assert visitor.do(act) == [NOBODY, NOBODY]
+    assert visitor.session.data()["_auth_user_id"] == str(bob.pk)
+    assert visitor.session.claims == b""
+    assert visitor.who() == NOBODY
+
+
+def test_a_log_in_while_a_user_of_the_same_hash_is_looked_up_gets_no_account(
+    visitor, ada, bob, monkeypatch
+):
+    """As users have it whose passwords were never set."""
+    type(ada).objects.update(password="")
+    ada.refresh_from_db()
+    bob.refresh_from_db()
+    people = {"ada": People.known.pop("ada")}
+    visitor.do(lambda on: on.log_in_django(ada))
+    People.known = people
+    get_user, aget_user = ModelBackend.get_user, ModelBackend.aget_user
+
+    async def act(on):
+        def look_up(backend, user_id):
+            user = get_user(backend, user_id)
+            login(on.request, bob, BACKEND)
+            return user
+
+        async def alook_up(backend, user_id):
+            user = await aget_user(backend, user_id)
+            await on.log_in_django(bob)
+            return user
+
+        with monkeypatch.context() as patch:
+            patch.setattr(ModelBackend, "get_user", look_up)
+            patch.setattr(ModelBackend, "aget_user", alook_up)
+            return await on.who()
+
+    assert visitor.do(act) == NOBODY
+    assert visitor.who() == NOBODY
+
+
+def test_whoever_logs_in_while_the_organisation_is_switched_does_not_act_for_it(
+    visitor, settings, django_ada, bob
+):
+    settings.SECURE_SESSION = site_with(ACCOUNT_PROVIDER=provider_path(Replacing))
+    del People.known["bob"]
+    Replacing.other = bob
+
+    async def act(on):
+        Replacing.on = on
+        with pytest.raises(NotAuthenticated):
+            await on.switch_org("post")
+        return await on.who()
+
+    assert visitor.do(act) == NOBODY
+    assert visitor.session.data()["_auth_user_id"] == str(bob.pk)
+    assert visitor.who() == NOBODY
+
+
+def test_a_session_that_ends_while_the_organisation_is_switched_stays_ended(
+    visitor, settings
+):
+    settings.SECURE_SESSION = site_with(ACCOUNT_PROVIDER=provider_path(Ending))
+    visitor.come_with(claims_of(OWNER, ACME))
+
+    async def act(on):
+        Ending.on = on
+        with pytest.raises(NotAuthenticated):
+            await on.switch_org("post")
         return await on.who()
 
     assert visitor.do(act) == NOBODY
@@ -1015,7 +1125,7 @@ django.setup()
 from django.core.management import call_command
 from django.db.backends.base.base import BaseDatabaseWrapper
 from members.models import Member
-from tests.accounts_site import Visitor, claims_of
+from tests.accounts_site import Doing, Visitor, claims_of
 from tests.http import asgi, wsgi
 
 call_command("migrate", run_syncdb=True, verbosity=0)
@@ -1059,7 +1169,8 @@ for server in (wsgi, asgi):
         from django_secure_session import Account
         account = Account(id=account_id, role="guest", verified=False)
         visitor.come_with(claims_of(account))
-        found[f"own log-in {{len(account_id)}}"] = who()
+        visitor.ask(Doing.who)
+        found[f"own log-in {{len(account_id)}}"] = type(visitor.error).__name__
     member.refresh_from_db()
     said[server.__name__] = found
 print(json.dumps(said))
@@ -1093,8 +1204,8 @@ SAID = {
     "wrong id ": None,
     "wrong id None": None,
     "wrong id [1]": None,
-    "own log-in 36": ["owner", False],
-    "own log-in 3": None,
+    "own log-in 36": "ImproperlyConfigured",
+    "own log-in 3": "ImproperlyConfigured",
 }
 
 

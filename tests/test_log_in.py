@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from types import SimpleNamespace
 
 import django
 import pytest
@@ -13,6 +14,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpResponse
 from django.middleware.csrf import get_token
 from django.test import AsyncClient, Client, RequestFactory
+from django.views.debug import ExceptionReporter
 
 from django_secure_session import (
     NotAuthenticated,
@@ -21,6 +23,7 @@ from django_secure_session import (
     login,
 )
 from django_secure_session.accounts.claims import parse
+from django_secure_session.accounts.receivers import receive_log_in
 from django_secure_session.backends.encrypted_cookies import SessionStore
 from django_secure_session.identity import Account, Org
 from tests.accounts_site import (
@@ -585,7 +588,7 @@ def test_a_switch_of_a_django_user_checks_the_password_again(visitor, ada):
     ada.set_password("another")
     ada.save()
 
-    raises(visitor, NotAuthorized, "Choose", lambda on: on.switch_org("post"))
+    raises(visitor, NotAuthenticated, "Log in", lambda on: on.switch_org("post"))
     assert visitor.who() == NOBODY
 
 
@@ -667,6 +670,21 @@ def test_a_switch_by_a_provider_without_organisations_is_refused(
 
 
 DJANGO_USERS = "django_secure_session.accounts.DjangoUserProvider"
+
+
+def test_an_error_shows_no_hash_of_the_session(ada, monkeypatch):
+    sealed = ada.get_session_auth_hash()
+    session = SessionStore()
+    session["_auth_user_id"], session["_auth_user_hash"] = str(ada.pk), sealed
+    monkeypatch.setattr(ada, "get_session_auth_hash", lambda: 1 / 0)
+    with pytest.raises(ZeroDivisionError) as error:
+        receive_log_in(request=SimpleNamespace(session=session), user=ada)
+
+    reporter = ExceptionReporter(None, error.type, error.value, error.tb)
+    # The frame of this test comes first and may show what it likes.
+    _, *shown = [str(frame["vars"]) for frame in reporter.get_traceback_frames()]
+    assert any("SessionStore" in each for each in shown)
+    assert not any(sealed in each for each in shown)
 
 
 # Proving oneself again

@@ -52,7 +52,7 @@ pytestmark = pytest.mark.urls(__name__)
 def _site(request, settings):
     settings.MIDDLEWARE = MIDDLEWARE
     staff = {"URL_PREFIX": "/staff/", "LOGIN_URL": request.param}
-    settings.SECURE_SESSION = {"SESSIONS": {"staff": staff}}
+    settings.SECURE_SESSION = {"SESSIONS": {"staff": staff}, "CLAIMS_MAX_AGE": None}
 
 
 def where(client, place):

@@ -22,6 +22,7 @@ from tests.accounts_site import (
     MAX_AGE,
     NOBODY,
     AsyncPeople,
+    OwnUsers,
     People,
     claims_of,
     provider_path,
@@ -300,8 +301,9 @@ def test_reading_the_claims_of_a_django_user_takes_one_query(
 
 
 def test_reading_the_claims_of_another_account_takes_one_query(
-    visitor, django_users, ada, django_assert_num_queries
+    visitor, settings, ada, django_assert_num_queries
 ):
+    use(settings, OwnUsers)
     account = Account(id=str(ada.pk), role="user", verified=False)
     visitor.come_with(claims_of(account, age=MAX_AGE))
 

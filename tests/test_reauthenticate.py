@@ -246,6 +246,23 @@ def test_a_password_that_is_hashed_anew_ends_no_session(settings, person, ann, c
     assert person.may_enter()
 
 
+class Looking(ModelBackend):
+    """Asks who it is after checking the password, as receivers of signals do."""
+
+    def authenticate(self, request, username=None, password=None):
+        user = super().authenticate(request, username, password)
+        str(request.user)
+        return user
+
+
+def test_who_looks_at_the_user_meanwhile_ends_no_session(settings, person, ann):
+    settings.PASSWORD_HASHERS = [f"{__name__}.Quicker", *settings.PASSWORD_HASHERS]
+    settings.AUTHENTICATION_BACKENDS = [f"{__name__}.Looking", MODEL]
+
+    assert location(person.confirm()) == "/home/"
+    assert person.may_enter()
+
+
 def test_the_organisation_stays(settings, ann, clock):
     settings.SECURE_SESSION = site(ACCOUNT_PROVIDER=f"{__name__}.Members")
     person = Person()
@@ -827,3 +844,41 @@ def test_the_page_is_shown_although_its_visitor_is_logged_in(settings, person):
     settings.ROOT_URLCONF = urlconf(path("again/", view))
 
     assert b'name="password"' in person.page("/again/").body
+
+
+class Impostor:
+    """Middleware that takes a header's word for who the user is, not the session's."""
+
+    sync_capable = True
+    async_capable = False
+
+    def __init__(self, get_response):
+        self.get_response = get_response
+
+    def __call__(self, request):
+        request.user = get_user_model().objects.get(username="bob")
+        return self.get_response(request)
+
+
+def test_the_password_of_a_user_whom_the_session_does_not_hold_proves_nothing(
+    settings, person
+):
+    get_user_model().objects.create_user("bob", password="bobs own")
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, f"{__name__}.Impostor"]
+
+    assert is_refused(person.confirm("bobs own"))
+    assert not person.may_enter()
+
+
+@pytest.mark.parametrize("hasher", ["MD5PasswordHasher", "PBKDF2PasswordHasher"])
+def test_the_password_of_the_session_s_user_proves_it_whoever_else_is_there(
+    settings, person, clock, hasher
+):
+    get_user_model().objects.create_user("bob", password="bobs own")
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, f"{__name__}.Impostor"]
+    hashers = [f"django.contrib.auth.hashers.{hasher}", *settings.PASSWORD_HASHERS]
+    settings.PASSWORD_HASHERS = list(dict.fromkeys(hashers))
+
+    assert location(person.confirm("right")) == "/home/"
+    clock.tick(301)  # the claims are read again
+    assert person.may_enter()

@@ -10,14 +10,18 @@ from typing import Any
 
 from django.apps import apps
 from django.contrib.auth import aget_user, get_user
-from django.core.exceptions import ValidationError
+from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest
 from django.utils.asyncio import async_unsafe
 
 from django_secure_session import conf
 from django_secure_session.accounts.claims import look_at
-from django_secure_session.accounts.provider import AccountProvider, get_provider
+from django_secure_session.accounts.provider import (
+    AccountProvider,
+    DjangoUserProvider,
+    get_provider,
+)
 from django_secure_session.backends.encrypted_cookies import SessionStore
 from django_secure_session.backends.reports import log_unavailable
 from django_secure_session.exceptions import StoreUnavailable
@@ -44,8 +48,10 @@ def read_claims(
         account_of = read_account(request, provider, old)
         if account_of is None:
             return None
+        # Now, because another task may log somebody in while the provider is asked.
+        log_in = log_in_of(session, old)
         account, org = ask(provider, account_of, old)
-    return new_claims(account, org, log_in_of(session, old), old)
+    return new_claims(account, org, log_in, old)
 
 
 async def aread_claims(
@@ -57,8 +63,9 @@ async def aread_claims(
         account_of = await aread_account(request, provider, old)
         if account_of is None:
             return None
+        log_in = log_in_of(session, old)
         account, org = await aask(provider, account_of, old)
-    return new_claims(account, org, log_in_of(session, old), old)
+    return new_claims(account, org, log_in, old)
 
 
 def provider_of(session: SessionStore) -> AccountProvider:
@@ -80,6 +87,7 @@ def read_account(
 ) -> AccountOf | None:
     """Return what tells the account, given an organisation; None for nobody."""
     if old is not None and not old.log_in:
+        _refuse_users_only(provider)
         return partial(provider.get_account, old.account.id)
     if not apps.is_installed("django.contrib.auth"):
         return None
@@ -95,6 +103,7 @@ async def aread_account(
 ) -> AsyncAccountOf | None:
     """See :func:`read_account`."""
     if old is not None and not old.log_in:
+        _refuse_users_only(provider)
         return partial(provider.aget_account, old.account.id)
     if not apps.is_installed("django.contrib.auth"):
         return None
@@ -103,6 +112,20 @@ async def aread_account(
     except ValidationError:
         return None
     return partial(provider.aaccount_for_user, user) if is_proven(user) else None
+
+
+def _refuse_users_only(provider: AccountProvider) -> None:
+    """Raise ImproperlyConfigured for a provider that knows Django users only.
+
+    To it the id of an account from elsewhere would be a user's primary key.
+    """
+    if type(provider).get_account is DjangoUserProvider.get_account:
+        raise ImproperlyConfigured(
+            "A session is one of django_secure_session.login(), and "
+            f"{type(provider).__qualname__} knows Django users only. Name an "
+            'AccountProvider in SECURE_SESSION["ACCOUNT_PROVIDER"] whose get_account() '
+            "knows the accounts that log in so."
+        )
 
 
 def is_proven(user: Any) -> bool:

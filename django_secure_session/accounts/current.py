@@ -100,12 +100,23 @@ def _learn(
     request: HttpRequest, session: SessionStore, seen: Seen, answer: Claims | None
 ) -> Identity:
     """Seal what the provider has said, and remember it for this request."""
-    if session.claims != seen.claims:  # it was ended, or changed hands, meanwhile
-        identity = _told(session, look_at(session)) or NOBODY
-    elif answer is None:
+    now = look_at(session)
+    if _changed_hands(seen, now, answer):
+        return _known(request, session, now) or NOBODY
+    if answer is None:
         identity = NOBODY
     else:
         session.replace_claims(claims.dump(answer))
         identity = claims.identity(answer)
     setattr(request, MEMORY, (session, look_at(session), identity))
     return identity
+
+
+def _changed_hands(seen: Seen, now: Seen, answer: Claims | None) -> bool:
+    """Tell whether a session is another's than whom the provider was asked about.
+
+    Another task of the request may have ended it, or logged somebody in.
+    """
+    is_theirs = answer is None or now.bears(answer)
+    same = (seen.claims, seen.user_id) == (now.claims, now.user_id)
+    return not (same and is_theirs)

@@ -90,8 +90,9 @@ def switch_org(request: HttpRequest, org_id: str | None) -> None:
     with asking(session):
         org = as_org(provider.get_org(account.id, org_id)) if org_id else None
         account_of = read_account(request, provider, old) if org or not org_id else None
+        log_in = log_in_of(session, old)
         switched = account_of(org.id if org else None) if account_of else None
-    _act_for(session, as_account(switched), org, old)
+    _act_for(session, new_claims(as_account(switched), org, log_in, old), old)
 
 
 async def aswitch_org(request: HttpRequest, org_id: str | None) -> None:
@@ -105,8 +106,9 @@ async def aswitch_org(request: HttpRequest, org_id: str | None) -> None:
             org = as_org(await provider.aget_org(account.id, org_id))
         is_member = org or not org_id
         account_of = await aread_account(request, provider, old) if is_member else None
+        log_in = log_in_of(session, old)
         switched = await account_of(org.id if org else None) if account_of else None
-    _act_for(session, as_account(switched), org, old)
+    _act_for(session, new_claims(as_account(switched), org, log_in, old), old)
 
 
 def reauthenticate(request: HttpRequest, methods: Iterable[str] = PASSWORD) -> None:
@@ -223,10 +225,9 @@ def _refuse_no_org_id(org_id: object) -> None:
         raise TypeError(f"An organisation's id is a text, not {org_id!r}: str(org.pk).")
 
 
-def _act_for(
-    session: SessionStore, account: Account | None, org: Org | None, old: Claims
-) -> None:
-    switched = new_claims(account, org, log_in_of(session, old), old)
+def _act_for(session: SessionStore, switched: Claims | None, old: Claims) -> None:
+    if claims.parse(session.claims) != old:
+        raise NotAuthenticated  # another task of the request has ended the log-in
     if switched is None:
         raise NotAuthorized("no_org")
     session.renew(claims.dump(switched))

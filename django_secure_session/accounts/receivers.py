@@ -48,11 +48,12 @@ def _first_claims(session: SessionStore, user: Any) -> Claims | None:
     if not _is_proven_by(session, user):
         return None
     provider = provider_of(session)
+    log_in = log_in_of(session, None)  # the user's: another may come while it is asked
     with asking(session):
         account, org = ask(
             provider, lambda org_id: provider.account_for_user(user, org_id), None
         )
-    fresh = new_claims(account, org, log_in_of(session, None), None)
+    fresh = new_claims(account, org, log_in, None)
     return fresh and fresh._replace(authenticated_at=fresh.read_at)
 
 
@@ -70,10 +71,12 @@ def _kept(session: SessionStore, fresh: Claims | None) -> tuple[str, ...] | None
 
 def _is_proven_by(session: SessionStore, user: Any) -> bool:
     """Tell whether the session holds the user's session hash, as Django will ask."""
-    sealed = session.get(HASH_SESSION_KEY)
-    if not is_proven(user) or not isinstance(sealed, str):
+    # No variable has the hash: an error page shows those.
+    if not is_proven(user) or not isinstance(session.get(HASH_SESSION_KEY), str):
         return False
-    return constant_time_compare(sealed, user.get_session_auth_hash())
+    return constant_time_compare(
+        session.get(HASH_SESSION_KEY, ""), user.get_session_auth_hash()
+    )
 
 
 def _id_of(user: Any) -> str | None:

@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import Any
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from django.apps import apps
 from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
@@ -35,6 +36,7 @@ class AccountMiddleware:
         if iscoroutinefunction(get_response):
             markcoroutinefunction(self)
         _refuse_other_engine()
+        _refuse_missing_app()
         for config in conf.get_configs().values():
             get_provider(config.account_provider)
 
@@ -123,4 +125,12 @@ def _refuse_other_engine() -> None:
         raise ImproperlyConfigured(
             f'{MIDDLEWARE} can\'t work with SESSION_ENGINE "{conf.engine_path()}". Set '
             'it to "django_secure_session.backends.encrypted_cookies".'
+        )
+
+
+def _refuse_missing_app() -> None:
+    if not apps.is_installed("django_secure_session"):
+        raise ImproperlyConfigured(
+            f"{MIDDLEWARE} needs the app, which listens to the log-ins of Django. Add "
+            '"django_secure_session" to INSTALLED_APPS.'
         )
