@@ -19,7 +19,6 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_post_parameters
 
 from django_secure_session.accounts import reauthenticate
-from django_secure_session.guards.routes import IS_REAUTHENTICATION
 from django_secure_session.mixins import AuthenticatedMixin
 
 
@@ -58,6 +57,8 @@ class ReauthenticateView(AuthenticatedMixin, LoginView):
 
     authentication_form = ReauthenticationForm
     template_name = "secure_session/reauthenticate.html"
+    #: That guards with ``fresh`` send people here, where the site names no other page.
+    confirms_who_it_is = True
 
     @classmethod
     def as_view(cls, **initkwargs: Any) -> Callable[..., HttpResponseBase]:
@@ -77,6 +78,3 @@ class ReauthenticateView(AuthenticatedMixin, LoginView):
             self.request.session[HASH_SESSION_KEY] = user.get_session_auth_hash()
         reauthenticate(self.request)
         return HttpResponseRedirect(self.get_success_url())
-
-
-setattr(ReauthenticateView, IS_REAUTHENTICATION, True)

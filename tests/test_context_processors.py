@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import jinja2
 import pytest
 from django.http import HttpResponse
 from django.shortcuts import render
@@ -215,7 +216,6 @@ def test_a_request_that_has_not_met_the_middleware_is_from_nobody():
 
 
 def test_jinja2_sees_account_and_org():
-    jinja2 = pytest.importorskip("jinja2")
     template = jinja2.Environment(autoescape=True).from_string(
         "{% if account %}{{ account.role }} of {{ org.id }}{% else %}nobody{% endif %}"
     )

@@ -12,7 +12,7 @@ from django_secure_session.guards.policy import (
     KeyPolicy,
     SessionPolicy,
     key_policy,
-    refusal,
+    nearest_refusal,
     session_policy,
 )
 from django_secure_session.identity import NOBODY, Identity
@@ -129,7 +129,7 @@ FRESH = SessionPolicy(fresh=60)
 
 def test_one_policy_that_passes_is_enough_wherever_it_stands():
     for policies in itertools.permutations([ADMINS, WITH_ORG, KeyPolicy()]):
-        assert refusal(policies, somebody("member"), NOW) is None
+        assert nearest_refusal(policies, somebody("member"), NOW) is None
 
 
 def test_all_that_is_wanted_has_to_be_in_one_of_the_policies():
@@ -139,7 +139,7 @@ def test_all_that_is_wanted_has_to_be_in_one_of_the_policies():
     ]
     neither = somebody("admin", verified=False)
 
-    assert refusal(policies, neither, NOW) is not None
+    assert nearest_refusal(policies, neither, NOW) is not None
 
 
 NEAREST = [
@@ -159,11 +159,14 @@ def test_of_several_refusals_the_nearest_way_in_is_told(near, far):
     identity = somebody("member", verified=False, org=None, ago=60)
 
     for policies in ([nearest, other], [other, nearest]):
-        assert refusal(policies, identity, NOW) == (nearest, reason)
+        assert nearest_refusal(policies, identity, NOW) == (nearest, reason)
 
 
 def test_nobody_is_told_to_log_in_whatever_the_policies_want():
-    assert refusal([STRICT, KeyPolicy()], NOBODY, NOW) == (STRICT, "not_authenticated")
+    assert nearest_refusal([STRICT, KeyPolicy()], NOBODY, NOW) == (
+        STRICT,
+        "not_authenticated",
+    )
 
 
 # Policies as values

@@ -48,11 +48,10 @@ def test_a_site_without_urls_has_no_routes(site):
     assert list(routes()) == []
 
 
-def test_a_route_tells_path_name_view_and_pattern(site):
-    pattern = path("page/<int:pk>/", page, name="page")
-    site(pattern)
+def test_a_route_tells_path_name_and_view(site):
+    site(path("page/<int:pk>/", page, name="page"))
 
-    assert list(routes()) == [Route("/page/<int:pk>/", "page", page, pattern)]
+    assert list(routes()) == [Route("/page/<int:pk>/", "page", page)]
 
 
 def test_a_route_without_a_name_has_an_empty_one(site):

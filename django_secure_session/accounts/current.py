@@ -14,7 +14,6 @@ from django_secure_session.accounts.claims import Seen, look_at
 from django_secure_session.backends.encrypted_cookies import SessionStore
 from django_secure_session.identity import NOBODY, Claims, Identity
 
-MIDDLEWARE = "django_secure_session.middleware.AccountMiddleware"
 #: Where a request keeps what was found out; AccountMiddleware puts it there.
 MEMORY = "_secure_session_identity"
 
@@ -60,8 +59,8 @@ def session_of(request: HttpRequest) -> SessionStore | None:
 def _not_prepared(request: object) -> Exception:
     if isinstance(request, HttpRequest):
         return ImproperlyConfigured(
-            f"Guards and request.account need {MIDDLEWARE} in MIDDLEWARE, after the "
-            "session middleware and Django's AuthenticationMiddleware."
+            f"Guards and request.account need {conf.ACCOUNT_MIDDLEWARE} in MIDDLEWARE, "
+            "after the session middleware and Django's AuthenticationMiddleware."
         )
     return TypeError(
         f"A guarded view was called with a {type(request).__name__} in the place of "

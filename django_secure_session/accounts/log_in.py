@@ -13,6 +13,7 @@ from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.http import HttpRequest
 from django.middleware.csrf import rotate_token
 
+from django_secure_session import conf
 from django_secure_session.accounts import claims
 from django_secure_session.accounts.asking import (
     aread_account,
@@ -155,7 +156,7 @@ def _needed_session(request: HttpRequest) -> SessionStore:
         return session
     raise ImproperlyConfigured(
         "There is no encrypted session on this request. It needs a session middleware "
-        'and SESSION_ENGINE = "django_secure_session.backends.encrypted_cookies".'
+        f'and SESSION_ENGINE = "{conf.ENGINE}".'
     )
 
 

@@ -16,7 +16,6 @@ from django_secure_session.backends.reports import log_too_large
 from django_secure_session.codec.metadata import ENDS_WITH_BROWSER
 from django_secure_session.exceptions import SessionTooLarge
 
-MIDDLEWARE = "django_secure_session.middleware.SecureSessionMiddleware"
 REFRESHES = 10  # in an idle timeout, at most
 
 
@@ -70,8 +69,8 @@ class ExchangedSession(ExtendedSession):
         """
         if self._options is None and not _has_our_middleware():
             raise ImproperlyConfigured(
-                f"session.options() needs {MIDDLEWARE} in MIDDLEWARE, in the place of "
-                "Django's."
+                f"session.options() needs {conf.SECURE_SESSION_MIDDLEWARE} in "
+                "MIDDLEWARE, in the place of Django's."
             )
         unknown = attributes.keys() - {"max_age", *conf.ATTRIBUTES}
         if unknown:
@@ -217,7 +216,8 @@ class ExchangedSession(ExtendedSession):
 
 
 def _has_our_middleware() -> bool:
-    return any(MIDDLEWARE in names for names in conf.middleware_names())
+    stack = conf.middleware_names()
+    return any(conf.SECURE_SESSION_MIDDLEWARE in names for names in stack)
 
 
 def _with_options(

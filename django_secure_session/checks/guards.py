@@ -24,9 +24,6 @@ from django_secure_session.guards.routes import (
 )
 
 API_KEYS = "django_secure_session.api_keys"
-ACCOUNT = "django_secure_session.middleware.accounts.AccountMiddleware"
-REQUIRED = "django_secure_session.middleware.accounts.AccountRequiredMiddleware"
-PUBLIC_NAME = "django_secure_session.middleware.AccountMiddleware"
 
 
 def check_guards(
@@ -59,8 +56,8 @@ def _position(stack: Sequence[list[str]], name: str) -> int | None:
 
 
 def _wrong_order(stack: Sequence[list[str]]) -> Iterator[CheckMessage]:
-    account = _position(stack, ACCOUNT)
-    required = _position(stack, REQUIRED)
+    account = _position(stack, conf.ACCOUNT_CLASS)
+    required = _position(stack, conf.ACCOUNT_REQUIRED_CLASS)
     if account is not None:
         for other in (SESSION, AUTHENTICATION):
             position = _position(stack, other)
@@ -69,7 +66,7 @@ def _wrong_order(stack: Sequence[list[str]]) -> Iterator[CheckMessage]:
             elif position is not None and position > account:
                 yield _misplaced("AccountMiddleware", other)
     if required is not None and (account is None or account > required):
-        yield _misplaced("AccountRequiredMiddleware", PUBLIC_NAME)
+        yield _misplaced("AccountRequiredMiddleware", conf.ACCOUNT_MIDDLEWARE)
 
 
 def _misplaced(who: str, what: str) -> Error:
@@ -104,10 +101,10 @@ def _without_middleware(
 ) -> Iterator[CheckMessage]:
     if not guarded:
         return
-    if _position(stack, ACCOUNT) is None:
+    if _position(stack, conf.ACCOUNT_CLASS) is None:
         yield Error(
             f"{guarded[0].path} has a guard, and AccountMiddleware is not installed.",
-            hint=f'Add "{PUBLIC_NAME}" to MIDDLEWARE.',
+            hint=f'Add "{conf.ACCOUNT_MIDDLEWARE}" to MIDDLEWARE.',
             id="secure_session.E009",
         )
     if _position(stack, CSRF) is None:
@@ -140,7 +137,7 @@ def _wrong_ways(
     config: conf.SessionConfig, guarded: Sequence[Route], stack: Sequence[list[str]]
 ) -> Iterator[CheckMessage]:
     policies = [policy for route in guarded for policy in route.policies]
-    gated = _position(stack, REQUIRED) is not None
+    gated = _position(stack, conf.ACCOUNT_REQUIRED_CLASS) is not None
     if gated or any(isinstance(policy, SessionPolicy) for policy in policies):
         view = _view_at(conf.login_url())
         if view is not None and _wants_account(view, gated=gated):

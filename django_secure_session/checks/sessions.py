@@ -11,9 +11,6 @@ from django.core.exceptions import ImproperlyConfigured
 
 from django_secure_session import conf
 
-ENGINE = "django_secure_session.backends.encrypted_cookies"
-MIDDLEWARE = "django_secure_session.middleware.SecureSessionMiddleware"
-
 SESSION = "django.contrib.sessions.middleware.SessionMiddleware"
 AUTHENTICATION = "django.contrib.auth.middleware.AuthenticationMiddleware"
 MESSAGES = "django.contrib.messages.middleware.MessageMiddleware"
@@ -60,7 +57,7 @@ def check_deployment(
 
 W001 = Warning(
     "django_secure_session is installed, but SESSION_ENGINE is one of Django's.",
-    hint=f'Set SESSION_ENGINE = "{ENGINE}".',
+    hint=f'Set SESSION_ENGINE = "{conf.ENGINE}".',
     id="secure_session.W001",
 )
 W002 = Warning(
@@ -83,14 +80,14 @@ def _wrong_company() -> Iterator[CheckMessage]:
 E002 = Error(
     "MIDDLEWARE has more than one session middleware; the outer one sets the cookie "
     "of a session that it does not know.",
-    hint=f"Keep {MIDDLEWARE}, remove Django's SessionMiddleware.",
+    hint=f"Keep {conf.SECURE_SESSION_MIDDLEWARE}, remove Django's SessionMiddleware.",
     id="secure_session.E002",
 )
 
 
 E006 = Error(
     "SecureSessionMiddleware can't work with one of Django's session engines.",
-    hint=f'Set SESSION_ENGINE = "{ENGINE}".',
+    hint=f'Set SESSION_ENGINE = "{conf.ENGINE}".',
     id="secure_session.E006",
 )
 
@@ -102,7 +99,7 @@ def _wrong_middleware(configs: Sequence[conf.SessionConfig]) -> Iterator[CheckMe
         yield E002
     elif sessions:
         yield from _wrong_order(stack, sessions[0])
-    if not any(MIDDLEWARE in names for names in stack):
+    if not any(conf.SECURE_SESSION_MIDDLEWARE in names for names in stack):
         yield from _without_effect(configs)
     elif conf.engine_path().startswith("django."):
         yield E006
@@ -142,7 +139,8 @@ def _without_effect(configs: Sequence[conf.SessionConfig]) -> Iterator[CheckMess
         if is_used:
             yield Error(
                 f"{setting} needs SecureSessionMiddleware.",
-                hint=f'Put "{MIDDLEWARE}" in the place of Django\'s SessionMiddleware.',
+                hint=f'Put "{conf.SECURE_SESSION_MIDDLEWARE}" in the place of '
+                "Django's SessionMiddleware.",
                 id="secure_session.E004",
             )
 

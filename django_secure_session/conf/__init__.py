@@ -42,6 +42,15 @@ from django_secure_session.conf.session import SPILL_LIMIT as SPILL_LIMIT
 from django_secure_session.conf.session import SPILL_PURPOSE as SPILL_PURPOSE
 from django_secure_session.conf.session import TOKEN_LIMIT as TOKEN_LIMIT
 from django_secure_session.conf.session import SessionConfig as SessionConfig
+from django_secure_session.conf.site import ACCOUNT_CLASS as ACCOUNT_CLASS
+from django_secure_session.conf.site import ACCOUNT_MIDDLEWARE as ACCOUNT_MIDDLEWARE
+from django_secure_session.conf.site import (
+    ACCOUNT_REQUIRED_CLASS as ACCOUNT_REQUIRED_CLASS,
+)
+from django_secure_session.conf.site import ENGINE as ENGINE
+from django_secure_session.conf.site import (
+    SECURE_SESSION_MIDDLEWARE as SECURE_SESSION_MIDDLEWARE,
+)
 from django_secure_session.conf.site import cache_backend as cache_backend
 from django_secure_session.conf.site import csrf_uses_sessions as csrf_uses_sessions
 from django_secure_session.conf.site import engine_path as engine_path

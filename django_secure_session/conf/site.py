@@ -7,6 +7,17 @@ from typing import Any
 from django.conf import settings
 from django.utils.module_loading import import_string
 
+# Dotted names as a site writes them in its settings.
+ENGINE = "django_secure_session.backends.encrypted_cookies"
+SECURE_SESSION_MIDDLEWARE = "django_secure_session.middleware.SecureSessionMiddleware"
+ACCOUNT_MIDDLEWARE = "django_secure_session.middleware.AccountMiddleware"
+
+# Dotted names by which middleware_names() finds also subclasses.
+ACCOUNT_CLASS = "django_secure_session.middleware.accounts.AccountMiddleware"
+ACCOUNT_REQUIRED_CLASS = (
+    "django_secure_session.middleware.accounts.AccountRequiredMiddleware"
+)
+
 
 def engine_path() -> str:
     """Return SESSION_ENGINE."""

@@ -13,8 +13,7 @@ from django.middleware.csrf import CsrfViewMiddleware
 
 from django_secure_session.accounts.current import acurrent, current
 from django_secure_session.exceptions import NotAuthenticated, NotAuthorized
-from django_secure_session.guards import policy as policies_of
-from django_secure_session.guards.policy import Policy, SessionPolicy
+from django_secure_session.guards.policy import Policy, SessionPolicy, nearest_refusal
 from django_secure_session.identity import Account, Identity
 
 BEARER_KEY = "bearer dss_"
@@ -69,7 +68,7 @@ def _shows_key(request: HttpRequest) -> bool:
 
 
 def _decide(policies: Collection[Policy], identity: Identity) -> Account:
-    refused = policies_of.refusal(policies, identity, time.time())
+    refused = nearest_refusal(policies, identity, time.time())
     account = identity.account
     if refused is None and account is not None:
         return account

@@ -82,7 +82,7 @@ _NEAREST: tuple[Refusal, ...] = (
 )
 
 
-def refusal(
+def nearest_refusal(
     policies: Collection[Policy], identity: Identity, now: float
 ) -> tuple[Policy, Refusal] | None:
     """Return None if one of the policies passes, else which refused, and why."""

@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 from django.core.signals import setting_changed
 from django.urls import (
     NoReverseMatch,
-    URLPattern,
     URLResolver,
     get_resolver,
     get_urlconf,
@@ -23,9 +22,6 @@ from django_secure_session.guards.policy import Policy
 #: of its own, because method_decorator copies attributes over each other.
 GUARD = "secure_session_guard: "
 
-#: What ReauthenticateView carries, so that nothing here has to import it.
-IS_REAUTHENTICATION = "confirms_who_it_is"
-
 
 class Route(NamedTuple):
     """A view in a URLconf; *path* is a pattern, and *name* has its namespaces."""
@@ -33,7 +29,6 @@ class Route(NamedTuple):
     path: str
     name: str
     view: Callable[..., Any]
-    url_pattern: URLPattern
 
     @property
     def guards(self) -> tuple[Any, ...]:
@@ -98,7 +93,7 @@ def _below(
             yield from _below(pattern, path, inner, (*parents, tree))
         else:
             name = ":".join((*spaces, pattern.name)) if pattern.name else ""
-            yield Route(path, name, pattern.callback, pattern)
+            yield Route(path, name, pattern.callback)
 
 
 def reauthenticate_view() -> Any:
@@ -112,8 +107,9 @@ def reauthenticate_view() -> Any:
 @functools.lru_cache(64)
 def _reauthenticate_view(urlconf: Any) -> Any:
     for route in routes(urlconf):
+        # By what it says of itself, because this can't import ReauthenticateView.
         view_class = getattr(route.view, "view_class", None)
-        if getattr(view_class, IS_REAUTHENTICATION, False) and _reverses(route):
+        if getattr(view_class, "confirms_who_it_is", False) and _reverses(route):
             return route.name or route.view
     return None
 

@@ -7,10 +7,10 @@ request stays in its event loop, unless a session is in the cache.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any, cast
+from typing import Any
 
 from django.contrib.sessions.middleware import SessionMiddleware
-from django.core.exceptions import DisallowedHost, ImproperlyConfigured
+from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse
 from django.http.request import split_domain_port
 from django.http.response import HttpResponseBase
@@ -27,6 +27,7 @@ from django_secure_session.middleware.accounts import (
     AccountRequiredMiddleware as AccountRequiredMiddleware,
 )
 from django_secure_session.middleware.answers import too_large, unavailable
+from django_secure_session.middleware.engine import session_class
 
 
 class SecureSessionMiddleware(SessionMiddleware):
@@ -35,13 +36,7 @@ class SecureSessionMiddleware(SessionMiddleware):
     def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
         super().__init__(get_response)
         self._needs_thread = self._is_sync_subclass()
-        self._session_class = cast(type[SessionStore], self.SessionStore)
-        if not issubclass(self._session_class, SessionStore):
-            raise ImproperlyConfigured(
-                f"SecureSessionMiddleware can't work with SESSION_ENGINE "
-                f'"{conf.engine_path()}". Set it to '
-                '"django_secure_session.backends.encrypted_cookies".'
-            )
+        self._session_class = session_class("SecureSessionMiddleware")
 
     def __call__(
         self, request: HttpRequest

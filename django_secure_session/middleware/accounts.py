@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib import import_module
 from typing import Any
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
@@ -14,14 +13,13 @@ from django.http.response import HttpResponseBase
 
 from django_secure_session import conf
 from django_secure_session.accounts import get_provider
-from django_secure_session.accounts.current import MIDDLEWARE
-from django_secure_session.backends.encrypted_cookies import SessionStore
 from django_secure_session.exceptions import NotAuthorized, StoreUnavailable
 from django_secure_session.guards.admission import aadmit, admit
 from django_secure_session.guards.policy import SessionPolicy
 from django_secure_session.guards.responses import REFUSED, answer, is_navigation
 from django_secure_session.guards.routes import guards_of
 from django_secure_session.middleware.answers import unavailable
+from django_secure_session.middleware.engine import session_class
 from django_secure_session.middleware.requests import prepare
 
 
@@ -35,7 +33,7 @@ class AccountMiddleware:
         self.get_response = get_response
         if iscoroutinefunction(get_response):
             markcoroutinefunction(self)
-        _refuse_other_engine()
+        session_class(conf.ACCOUNT_MIDDLEWARE)
         _refuse_missing_app()
         for config in conf.get_configs().values():
             get_provider(config.account_provider)
@@ -44,8 +42,8 @@ class AccountMiddleware:
         """Answer a request; where the chain is async, return an awaitable."""
         if not hasattr(request, "session"):
             raise ImproperlyConfigured(
-                f"{MIDDLEWARE} needs request.session. Put it after the session "
-                "middleware in MIDDLEWARE."
+                f"{conf.ACCOUNT_MIDDLEWARE} needs request.session. Put it after the "
+                "session middleware in MIDDLEWARE."
             )
         prepare(request)
         return self.get_response(request)
@@ -119,18 +117,9 @@ def _is_gated(view: Callable[..., Any]) -> bool:
     return not guards_of(view) and getattr(view, "login_required", True)
 
 
-def _refuse_other_engine() -> None:
-    engine: Any = import_module(conf.engine_path())
-    if not issubclass(engine.SessionStore, SessionStore):
-        raise ImproperlyConfigured(
-            f'{MIDDLEWARE} can\'t work with SESSION_ENGINE "{conf.engine_path()}". Set '
-            'it to "django_secure_session.backends.encrypted_cookies".'
-        )
-
-
 def _refuse_missing_app() -> None:
     if not apps.is_installed("django_secure_session"):
         raise ImproperlyConfigured(
-            f"{MIDDLEWARE} needs the app, which listens to the log-ins of Django. Add "
-            '"django_secure_session" to INSTALLED_APPS.'
+            f"{conf.ACCOUNT_MIDDLEWARE} needs the app, which listens to the log-ins of "
+            'Django. Add "django_secure_session" to INSTALLED_APPS.'
         )

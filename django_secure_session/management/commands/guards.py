@@ -12,7 +12,6 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django_secure_session import conf
 from django_secure_session.guards.routes import Route, routes
 
-REQUIRED = "django_secure_session.middleware.accounts.AccountRequiredMiddleware"
 DJANGO_REQUIRED = "django.contrib.auth.middleware.LoginRequiredMiddleware"
 NONE = "-"
 
@@ -75,7 +74,7 @@ def _aligned(lines: list[Line]) -> Iterator[list[str]]:
 def _default_guard() -> str:
     """Return what guards the views that have no guard of their own."""
     names = [name for names in conf.middleware_names() for name in names]
-    if REQUIRED in names:
+    if conf.ACCOUNT_REQUIRED_CLASS in names:
         return "authenticated (AccountRequiredMiddleware)"
     return "log-in (LoginRequiredMiddleware)" if DJANGO_REQUIRED in names else NONE
 
