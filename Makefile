@@ -20,7 +20,7 @@ demo: $(VENV)/.package ## Serve the demo site on http://127.0.0.1:8000
 
 .PHONY: test
 test: $(VENV)/.group-test ## Run the test suite (about four minutes)
-	$(BIN)/python -m pytest -m "not browser and not heavy"
+	$(BIN)/python -m pytest -rs -m "not bench and not browser and not heavy"
 
 .PHONY: test-heavy
 test-heavy: $(VENV)/.group-test ## Run the tests with many thousands of cases
@@ -29,6 +29,10 @@ test-heavy: $(VENV)/.group-test ## Run the tests with many thousands of cases
 .PHONY: test-browser
 test-browser: $(VENV)/.group-browser ## Run the tests that drive Debian's chromium
 	$(BIN)/python -m pytest -m browser tests/browser
+
+.PHONY: test-bench
+test-bench: $(VENV)/.group-test $(VENV)/.group-bench ## Run the tests that need the packages we are measured against
+	$(BIN)/python -m pytest -m bench tests/test_benchmarks.py
 
 .PHONY: django-tests
 django-tests: $(VENV)/.group-test ## Run Django's own test suites with this engine
@@ -50,7 +54,7 @@ types: $(VENV)/.group-types ## Check the type hints
 	$(BIN)/mypy
 
 .PHONY: bench
-bench: $(VENV)/.package ## Measure codec, requests and guards against Django's; BENCH=guards for one
+bench: $(VENV)/.group-bench ## Measure against Django's and others; BENCH=guards for one part
 	$(BIN)/python -m benchmarks $(BENCH)
 
 .PHONY: docs

@@ -1,9 +1,10 @@
-"""Run the benchmarks: ``python -m benchmarks [codec|requests|guards] [options]``."""
+"""Run the benchmarks: ``python -m benchmarks [name] [options]``; see PARTS."""
 
 from __future__ import annotations
 
 import sys
 
+import benchmarks.api_keys.__main__
 import benchmarks.codec.__main__
 import benchmarks.guards.__main__
 import benchmarks.requests.__main__
@@ -12,6 +13,7 @@ PARTS = {
     "codec": benchmarks.codec.__main__.main,
     "requests": benchmarks.requests.__main__.main,
     "guards": benchmarks.guards.__main__.main,
+    "api_keys": benchmarks.api_keys.__main__.main,
 }
 
 

@@ -11,6 +11,7 @@ import io
 import itertools
 import sys
 import time
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from django.core.handlers.asgi import ASGIHandler
@@ -46,9 +47,15 @@ class WSGI:
     def __init__(self) -> None:
         self.meter = Meter()
 
-    def case(self, handler: Handler, path: str, cookie: str) -> Case:
+    def case(
+        self,
+        handler: Handler,
+        path: str,
+        cookie: str = "",
+        headers: Mapping[str, str] = HEADERS,
+    ) -> Case:
         """Return a function that sends one request."""
-        environ = _environ(path, cookie)
+        environ = _environ(path, _with(headers, cookie))
 
         def send() -> tuple[list[Any], bytes]:
             head: list[Any] = []
@@ -83,9 +90,15 @@ class ASGI:
         self.meter = Meter(self._spent, window=2_000_000)
         self._runner = asyncio.Runner()
 
-    def case(self, handler: Handler, path: str, cookie: str) -> Case:
+    def case(
+        self,
+        handler: Handler,
+        path: str,
+        cookie: str = "",
+        headers: Mapping[str, str] = HEADERS,
+    ) -> Case:
         """Return a coroutine function that sends one request."""
-        scope = _scope(path, cookie)
+        scope = _scope(path, _with(headers, cookie))
 
         async def send() -> list[dict[str, Any]]:
             sent: list[dict[str, Any]] = []
@@ -124,8 +137,11 @@ async def _process_time(case: Case, calls: int) -> int:
     return time.process_time_ns() - start
 
 
-def _environ(path: str, cookie: str) -> dict[str, Any]:
-    headers = HEADERS | ({"cookie": cookie} if cookie else {})
+def _with(headers: Mapping[str, str], cookie: str) -> Mapping[str, str]:
+    return {**headers, "cookie": cookie} if cookie else headers
+
+
+def _environ(path: str, headers: Mapping[str, str]) -> dict[str, Any]:
     return {
         "REQUEST_METHOD": "GET",
         "SCRIPT_NAME": "",
@@ -146,8 +162,7 @@ def _environ(path: str, cookie: str) -> dict[str, Any]:
     }
 
 
-def _scope(path: str, cookie: str) -> dict[str, Any]:
-    headers = HEADERS | ({"cookie": cookie} if cookie else {})
+def _scope(path: str, headers: Mapping[str, str]) -> dict[str, Any]:
     return {
         "type": "http",
         "asgi": {"version": "3.0", "spec_version": "2.4"},

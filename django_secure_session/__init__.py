@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from django_secure_session.exceptions import (
         SecureSessionError as SecureSessionError,
     )
+    from django_secure_session.exceptions import SessionReadOnly as SessionReadOnly
     from django_secure_session.exceptions import SessionTooDeep as SessionTooDeep
     from django_secure_session.exceptions import SessionTooLarge as SessionTooLarge
     from django_secure_session.exceptions import StoreUnavailable as StoreUnavailable
@@ -47,6 +48,8 @@ if TYPE_CHECKING:
     )
     from django_secure_session.mixins import AuthenticatedMixin as AuthenticatedMixin
     from django_secure_session.mixins import AuthorizedMixin as AuthorizedMixin
+    from django_secure_session.signals import api_key_rejected as api_key_rejected
+    from django_secure_session.signals import api_key_used as api_key_used
     from django_secure_session.signals import session_rejected as session_rejected
     from django_secure_session.signals import session_resealed as session_resealed
     from django_secure_session.tokens import acreate_session as acreate_session
@@ -73,6 +76,7 @@ _HOMES = {
     "Org": "identity",
     "Passphrase": "keyring",
     "SecureSessionError": "exceptions",
+    "SessionReadOnly": "exceptions",
     "SessionTooDeep": "exceptions",
     "SessionTooLarge": "exceptions",
     "StoreUnavailable": "exceptions",
@@ -82,6 +86,8 @@ _HOMES = {
     "alogin": "accounts.log_in",
     "alogout": "accounts.log_in",
     "any_of": "decorators",
+    "api_key_rejected": "signals",
+    "api_key_used": "signals",
     "areauthenticate": "accounts.log_in",
     "aswitch_org": "accounts.log_in",
     "authenticated": "decorators",

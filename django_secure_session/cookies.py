@@ -233,12 +233,13 @@ def _add(
     response.cookies[key] = morsel
 
 
-def vary(response: HttpResponseBase) -> None:
-    """Tell caches that another visitor gets another response."""
+def vary(response: HttpResponseBase, *headers: str) -> None:
+    """Tell caches that whoever sends other *headers* (Cookie) gets another response."""
+    names = headers or ("Cookie",)
     if "Vary" in response.headers:
-        patch_vary_headers(response, ("Cookie",))
+        patch_vary_headers(response, names)
     else:
-        response.headers["Vary"] = "Cookie"
+        response.headers["Vary"] = ", ".join(names)
 
 
 def forbid_caching(response: HttpResponseBase) -> None:

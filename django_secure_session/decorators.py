@@ -107,7 +107,9 @@ def authorized(view: Included, /) -> Included: ...
 @overload
 def authorized(*, scopes: Collection[str] | None = None) -> Guard: ...
 def authorized(*views: Any, **options: Any) -> Any:
-    """Let in who shows an API key with all of the scopes; everybody else gets 401.
+    """Let in who shows an API key with all of the scopes.
+
+    Without a good key the answer is 401, for one that lacks a scope it is 403.
 
     It needs the app ``django_secure_session.api_keys``; without that no key is good.
     Raise TypeError for wrong options.
@@ -191,8 +193,9 @@ def _is_bound(view: Callable[..., Any]) -> bool:
 def _refuse_no_view(view: object) -> None:
     if isinstance(view, type):
         raise TypeError(
-            f"{view.__qualname__} is a class. Guard it with AuthenticatedMixin, with "
-            '@method_decorator(authenticated, name="dispatch"), or its as_view().'
+            f"{view.__qualname__} is a class. Guard it with AuthenticatedMixin, or for "
+            'keys AuthorizedMixin, with @method_decorator(the guard, name="dispatch"), '
+            "or its as_view()."
         )
     if not callable(view):
         raise TypeError(f"{view!r} is no view. Write @{SESSION_FORM}.")

@@ -25,6 +25,17 @@ Reason = Literal[
     "stale",  # it points to an entry that the cache has another content for
 ]
 
+#: Why an API key was refused.
+KeyRejection = Literal[
+    "malformed",  # no key: wrong length, prefix, alphabet or check
+    "unknown",  # there is none of this id with this secret
+    "revoked",  # somebody has ended it
+    "expired",  # too old, or its successor's turn has come
+    "no_account",  # the provider knows no such account, or it is disabled
+    "no_org",  # the account is no member of the key's organisation
+    "insufficient_scope",  # the key is good, but not for this
+]
+
 
 class SecureSessionError(Exception):
     """Root of every error raised by this package."""
@@ -83,6 +94,20 @@ class SessionTooDeep(SecureSessionError, ValueError):
         self.limit = limit
 
 
+class SessionReadOnly(SecureSessionError):
+    """A log-in or log-out where an API key has let the request in.
+
+    Its session is in memory, and no response to it sets a cookie.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(
+            "An API key has let this request in, so there is no session to log in to "
+            "or out of: no response to it sets a cookie. Log in from a view that is "
+            "not guarded by @authorized."
+        )
+
+
 class StoreUnavailable(SecureSessionError):
     """A store that a request needs did not answer; the session itself is as it was.
 
@@ -103,6 +128,8 @@ Refusal = Literal[
     "not_verified",  # the account is not verified
     "wrong_role",  # it has none of the roles
     "no_org",  # it acts for no organisation
+    "invalid_key",  # an API key was sent that is good for nobody
+    "insufficient_scope",  # the API key lacks a scope
     "not_allowed",  # what a view of the site says without a reason
 ]
 
@@ -121,8 +148,8 @@ class NotAuthenticated(SecureSessionError):
         schemes: tuple[str, ...] = ("Cookie",),
         max_age: int | None = None,
     ) -> None:
-        only_key = "Cookie" not in schemes
-        super().__init__(_NO_KEY if only_key else _REFUSALS[reason])
+        wants_key = reason == "not_authenticated" and "Cookie" not in schemes
+        super().__init__(_NO_KEY if wants_key else _REFUSALS[reason])
         self.reason = reason
         self.schemes = schemes
         self.max_age = max_age
@@ -131,20 +158,26 @@ class NotAuthenticated(SecureSessionError):
 class NotAuthorized(SecureSessionError, PermissionDenied):
     """An account is logged in that may not do this; 403. ``reason`` says why.
 
-    A view may raise it with a text of its own, which people are shown.
+    A view may raise it with a text of its own, which people are shown. ``scopes`` are
+    those that an API key would have to have.
     """
 
-    def __init__(self, reason: Refusal | str = "not_allowed") -> None:
+    def __init__(
+        self, reason: Refusal | str = "not_allowed", scopes: tuple[str, ...] = ()
+    ) -> None:
         super().__init__(_REFUSALS.get(reason, reason))
         self.reason = reason if reason in _REFUSALS else "not_allowed"
+        self.scopes = scopes
 
 
-_NO_KEY = "Send an API key that allows this."
+_NO_KEY = "Send an API key that allows this, as Authorization: Bearer KEY."
 _REFUSALS: dict[str, str] = {
     "not_authenticated": "Log in to do this.",
     "not_fresh": "Confirm who you are to do this.",
     "not_verified": "Your account has to be verified to do this.",
     "wrong_role": "Your role does not allow this.",
     "no_org": "Choose an organisation to do this.",
+    "invalid_key": "This API key is not valid, or is so no longer.",
+    "insufficient_scope": "This API key has not the scopes for this.",
     "not_allowed": "You may not do this.",
 }

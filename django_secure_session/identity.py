@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -55,15 +56,29 @@ class Claims(NamedTuple):
 
 
 class Identity(NamedTuple):
-    """What is known about who sent a request."""
+    """What is known about who sent a request.
+
+    *scopes* are what an API key may do, and *key_id* names it.
+    """
 
     account: Account | None = None
     org: Org | None = None
     via: Literal["session", "api_key"] | None = None
     authenticated_at: int = 0
+    scopes: frozenset[str] = frozenset()
+    key_id: str = ""
 
 
 NOBODY = Identity()
+
+
+#: A scope-token (RFC 6749 section 3.3): no space, quote or backslash.
+_SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
+
+
+def is_scope(value: object) -> bool:
+    """Tell whether a value can name a scope, in a key as in a header."""
+    return isinstance(value, str) and _SCOPE.fullmatch(value) is not None
 
 
 def _refuse_no_text(what: str, value: object, example: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from datetime import timedelta
+from difflib import get_close_matches
 from itertools import chain
 from typing import Any, ClassVar
 
@@ -26,6 +27,7 @@ class GuardMixin(View):
         super().__init_subclass__(**kwargs)
         _refuse_other_first(cls)
         _refuse_two(cls)
+        _refuse_unasked(cls)
         cls.__new__(cls).get_guard()
 
     def get_guard(self) -> Guard:
@@ -72,6 +74,25 @@ def _refuse_two(cls: type[GuardMixin]) -> None:
             "the class: @method_decorator(any_of(authenticated, authorized), "
             'name="dispatch").'
         )
+
+
+def _refuse_unasked(cls: type[GuardMixin]) -> None:
+    """Refuse an option that nobody asks for: another mixin's, or a slip of the pen."""
+    speaker = next(base for base in cls.__mro__ if "get_guard" in vars(base))
+    if GuardMixin not in speaker.__bases__:
+        return  # a get_guard() of its own knows what it reads
+    own = _options(speaker)
+    others = {name for kind in GuardMixin.__subclasses__() for name in _options(kind)}
+    for name in set(_options(cls)).difference(own):
+        if name in others or get_close_matches(name, own, cutoff=0.9):
+            raise TypeError(
+                f"{cls.__qualname__} has {name}, which {speaker.__qualname__} does not "
+                f"ask for; it asks for {', '.join(own)}."
+            )
+
+
+def _options(cls: type) -> list[str]:
+    return [name for name in dir(cls) if name.startswith("required_")]
 
 
 class AuthenticatedMixin(GuardMixin):

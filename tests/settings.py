@@ -13,6 +13,7 @@ DATABASES = {
 DEBUG = False
 INSTALLED_APPS = [
     "django_secure_session",
+    "django_secure_session.api_keys",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
+import random
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
+from benchmarks.api_keys import cases as keyed
+from benchmarks.api_keys import project as keys
+from benchmarks.api_keys import report as keys_report
+from benchmarks.api_keys import timing
 from benchmarks.guards import cases as guarded
 from benchmarks.guards import report as guards_report
 from benchmarks.guards.project import DJANGO_SESSIONS, OUR_SESSIONS, OURS
@@ -40,6 +47,17 @@ GUARDED = [
     ),
 ]
 COUNTED = {guarded.queries(case) for case in GUARDED}
+KEYED = [keyed.name(stack, view) for stack in keys.STACKS for view in keys.VIEWS]
+ABSENT = find_spec("knox") is None or find_spec("rest_framework_api_key") is None
+
+
+def needs_others(test):
+    """Mark a test for `make test-bench`, skipped without those but never in CI."""
+    skipped = pytest.mark.skipif(
+        ABSENT and os.environ.get("CI") != "true",
+        reason="needs what keys are compared with: pip install --group bench",
+    )
+    return pytest.mark.bench(skipped(test))
 
 
 def measured_in_a_process(*arguments: str) -> dict[str, float]:
@@ -158,3 +176,78 @@ def test_the_report_compares_an_untouched_request_with_the_stock_middleware():
 )
 def test_a_goal_is_met_as_far_as_digits_are_shown(ratio, verdict):
     assert against([ratio], 0.6)[-1] == verdict
+
+
+@pytest.fixture(scope="module", params=["sync", "async"])
+def with_keys(request):
+    return measured_in_a_process("benchmarks.api_keys", f"--transport={request.param}")
+
+
+@needs_others
+def test_each_request_with_a_key_is_measured(with_keys):
+    assert set(with_keys) == {*KEYED, *map(keyed.queries, KEYED)}
+    assert min(with_keys[case] for case in KEYED) > 0
+
+
+@needs_others
+@pytest.mark.parametrize(
+    ("view", "asked"),
+    [(keys.OURS, 2), (keys.KNOX, 2), (keys.KEY_ONLY, 1), (keys.BEHIND_OURS, 0)],
+)
+def test_a_key_costs_as_many_queries_as_the_page_says(with_keys, view, asked):
+    cases = [keyed.name(stack, view) for stack in keys.STACKS]
+    assert {with_keys[keyed.queries(case)] for case in cases} == {asked}
+
+
+@needs_others
+def test_refusals_are_timed():
+    figures = measured_in_a_process("benchmarks.api_keys.timing")
+    assert set(figures) == {
+        name for kind in timing.KINDS for name in timing.names(kind).values()
+    }
+    assert all(figures[timing.names(kind)["request"]] > 0 for kind in timing.KINDS)
+
+
+def keys_report_of(ours: float, knox: float) -> list[str]:
+    times = {"ours": ours, "knox": knox}
+    run = {case: times.get(case.rpartition("/")[2], 200_000) for case in KEYED}
+    counts = {keyed.queries(case): 2 for case in KEYED}
+    return keys_report.text({"sync": Measured([run | counts])}, 1).splitlines()
+
+
+def test_the_report_compares_a_key_with_knox():
+    lines = keys_report_of(ours=300_000, knox=400_000)
+    line = next(line for line in lines if line.startswith("knox"))
+    assert line.split()[-6:] == ["400.0", "2", "0.750", "(0.750-0.750)", "0.90", "met"]
+
+
+def test_a_package_that_loads_no_account_is_no_goal():
+    lines = keys_report_of(ours=300_000, knox=400_000)
+    line = next(line for line in lines if line.startswith("HasAPIKey"))
+    assert line.split()[-4:] == ["200.0", "2", "1.500", "(1.500-1.500)"]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "verdict"),
+    [
+        *((-100.0, 4000.0, "none seen"), (800.0, 4000.0, "none seen")),
+        *((801.0, 4000.0, "SEEN"), (-4000.0, -800.0, "none seen")),
+        (-4000.0, -801.0, "SEEN"),
+    ],
+)
+def test_a_difference_is_seen_if_its_interval_is_far_enough_from_zero(
+    low, high, verdict
+):
+    figures = {"median": 2000.0, "low": low, "high": high, "request": 400_000.0}
+    named = {
+        name: figures[figure]
+        for kind in timing.KINDS
+        for figure, name in timing.names(kind).items()
+    }
+    line = keys_report.timing_text(Measured([named]), 100).splitlines()[-1]
+    assert line.split()[-len(verdict.split()) :] == verdict.split()
+
+
+def test_the_interval_of_a_median_is_around_it():
+    low, high = timing.interval([*range(101)], random.Random(0))
+    assert 25 < low < 50 < high < 75

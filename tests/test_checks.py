@@ -19,6 +19,9 @@ KEY = secrets.token_bytes(32)
 TEXT = base64.b64encode(KEY).decode()
 
 
+# A field for JSON makes Django's checks of models ask the database what it can do.
+pytestmark = pytest.mark.django_db
+
 OURS_MIDDLEWARE = "django_secure_session.middleware.SecureSessionMiddleware"
 DJANGOS = "django.contrib.sessions.middleware.SessionMiddleware"
 AUTH = "django.contrib.auth.middleware.AuthenticationMiddleware"

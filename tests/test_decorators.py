@@ -219,8 +219,9 @@ def test_a_method_that_is_guarded_as_a_function_is_told_the_way_out(guard):
 )
 def test_a_class_is_refused_with_three_ways_out(guard):
     message = (
-        "View is a class. Guard it with AuthenticatedMixin, with "
-        '@method_decorator(authenticated, name="dispatch"), or its as_view().'
+        "View is a class. Guard it with AuthenticatedMixin, or for keys "
+        'AuthorizedMixin, with @method_decorator(the guard, name="dispatch"), or its '
+        "as_view()."
     )
 
     with pytest.raises(TypeError, match=f"^{re.escape(message)}$"):

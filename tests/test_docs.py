@@ -57,12 +57,13 @@ from django_secure_session import (
     signals,
 )
 from django_secure_session.accounts import claims
+from django_secure_session.api_keys import checks as key_checks
 from django_secure_session.backends import choice, reports
 from django_secure_session.backends.choice import LEFT_ALONE, Opened
 from django_secure_session.backends.encrypted_cookies import SessionStore
 from django_secure_session.codec import Codec
 from django_secure_session.codec.metadata import Lifetime, Metadata
-from django_secure_session.conf.options import DEFAULTS, PLACEMENTS
+from django_secure_session.conf.options import DEFAULTS, PLACEMENTS, SITE_DEFAULTS
 from django_secure_session.exceptions import Reason, Refusal
 from django_secure_session.identity import Claims
 from django_secure_session.keyring import (
@@ -162,7 +163,7 @@ def test_the_first_settings_are_the_defaults(settings, monkeypatch):
 
     assert shown.keys() == conf.SITE_OPTIONS - {"KEY"}
     for name, value in shown.items():
-        assert value == (DEFAULTS | {"SESSIONS": {}})[name], name
+        assert value == (DEFAULTS | SITE_DEFAULTS | {"SESSIONS": {}})[name], name
 
 
 def test_the_whole_settings_file_passes_all_checks(settings, monkeypatch):
@@ -543,13 +544,16 @@ def test_every_reason_is_in_the_token_format(reason):
     assert f"| `{reason}` |" in read(REFERENCE / "token-format.md")
 
 
+CHECKS = (checks.guards, checks.sessions, key_checks)
+
+
 @pytest.mark.parametrize(
     "check_id",
     sorted(
         set(
             re.findall(
                 r"secure_session\.[EW]\d{3}",
-                "".join(map(inspect.getsource, (checks.guards, checks.sessions))),
+                "".join(map(inspect.getsource, CHECKS)),
             )
         )
     ),
@@ -558,13 +562,16 @@ def test_every_check_is_in_the_reference(check_id):
     assert f"| `{check_id}` |" in read(REFERENCE / "checks.md")
 
 
+APPS = {"django_secure_session", "django_secure_session.api_keys"}
+
+
 def own_options() -> list[tuple[str, str]]:
-    ours = [n for n, app in get_commands().items() if app == "django_secure_session"]
+    ours = {n: app for n, app in get_commands().items() if app in APPS}
     common = BaseCommand().create_parser("manage.py", "")._option_string_actions
     return [
         (name, option)
-        for name in ours
-        for option in load_command_class("django_secure_session", name)
+        for name, app in ours.items()
+        for option in load_command_class(app, name)
         .create_parser("manage.py", name)
         ._option_string_actions
         if option not in common
@@ -576,6 +583,7 @@ def test_every_command_and_option_is_in_the_reference():
     options = own_options()
 
     names = {"genkey", "guards", "inspectsession", "rotatekey"}
+    names |= {"createapikey", "listapikeys", "revokeapikey"}
     assert {name for name, _ in options} == names
     for name, option in options:
         section = text.partition(f"## {name}\n")[2].partition("\n## ")[0]

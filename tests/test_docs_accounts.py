@@ -31,6 +31,7 @@ from django_secure_session import (
     NotAuthorized,
     context_processors,
 )
+from django_secure_session.api_keys.models import ApiKey
 from django_secure_session.guards.policy import session_policy
 from django_secure_session.identity import Identity
 from tests.pages import PAGES, blocks_of
@@ -107,7 +108,7 @@ PACKAGE = Path(django_secure_session.__file__).parents[1]
 
 
 def test_the_site_with_organisations_passes_its_own_tests(tmp_path):
-    assert "Ran 6 tests" in run_tests_of(CUSTOM, tmp_path, DJANGO)
+    assert "Ran 7 tests" in run_tests_of(CUSTOM, tmp_path, DJANGO)
 
 
 STANDING_FOR = {
@@ -423,7 +424,7 @@ def visit(site, clock):
     """Return what asks a guarded view, at ``/here/``, as somebody of the table."""
 
     def visit(who: str, guard: str, accept: str) -> HttpResponse:
-        client = Client() if who.startswith("nobody") else logged_in()
+        client = logged_in() if who.startswith("a user") else Client()
         guarded = eval(guard, NAMES)
         here = guarded if guard.endswith("(view))") else guarded(view)
         site.urls.urlpatterns.insert(0, path("here/", here))
@@ -432,10 +433,20 @@ def visit(site, clock):
         if "hour" in who:
             clock.tick(hours=1)
         if "key" in who:
-            headers["authorization"] = "Bearer dss_wrong"
+            headers["authorization"] = f"Bearer {key_of(who)}"
         return client.get("/here/", headers=headers)
 
     return visit
+
+
+def key_of(who: str) -> str:
+    if "wrong" in who:
+        return "dss_wrong"
+    owner = User.objects.create(username="owner of the key")
+    scopes = re.findall(r"for `(\S+)", who)
+    return ApiKey.objects.create_key(
+        name="a key", account_id=str(owner.pk), scopes=scopes
+    ).text
 
 
 @pytest.mark.parametrize(("who", "guard", "code", "page", "other"), ANSWERS)
@@ -455,10 +466,15 @@ def test_the_answer_for_programs_is_that_of_the_table(
 
     assert told(response) == other.replace("`", "")
     if response.status_code != 200:
-        assert response["Vary"] == "Cookie"
+        assert response["Vary"] == varies_with(guard)
         assert response["Content-Type"] == "application/problem+json"
         assert "no-store" in response["Cache-Control"]
         assert response.json()["code"] == code
+
+
+def varies_with(guard: str) -> str:
+    headers = {"authenticated": "Cookie", "authorized": "Authorization"}
+    return ", ".join(headers[name] for name in headers if name in guard)
 
 
 def told(response: HttpResponse) -> str:

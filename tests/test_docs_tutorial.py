@@ -13,7 +13,7 @@ from http.cookiejar import CookieJar
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.parse import urlencode, urlsplit
-from urllib.request import HTTPCookieProcessor, ProxyHandler, build_opener
+from urllib.request import HTTPCookieProcessor, ProxyHandler, Request, build_opener
 
 import pytest
 
@@ -35,6 +35,7 @@ class Reader:
         self.url = ""
         self.page = ""
         self.output = ""  # of the last command
+        self.key = ""  # for programs
         self.status = 0
         self.terminal: list[str] = []  # lines of the site about the last page
         self.jar = CookieJar()
@@ -59,6 +60,16 @@ class Reader:
                 self.start_site()
             else:
                 self.run(words[1:])
+
+    def follow_sh(self, block: Block) -> None:
+        for line in block.text.splitlines():
+            words = shlex.split(line)
+            if words[0] == "curl":
+                [url, _, header] = words[1:]
+                self.call(url.removeprefix(ADDRESS), header.replace("$KEY", self.key))
+            else:  # what is long on the page has been cut there
+                assert words == ["KEY=dss_live_..."]
+                self.key = self.output.splitlines()[0]
 
     def follow_python(self, block: Block) -> None:
         name, _, where = block.caption.partition(", ")
@@ -108,6 +119,25 @@ class Reader:
         )
         self.output, self.status = done.stdout, done.returncode
 
+    def call(self, path: str, header: str) -> None:
+        """Do what curl does: it has no cookies, and accepts anything."""
+        self.settle()
+        self.renew_site()
+        headers = dict([header.split(": ")], accept="*/*")
+        try:
+            response = build_opener(ProxyHandler({})).open(
+                Request(self.url + path, headers=headers), timeout=60
+            )
+        except HTTPError as error:
+            response = error
+        with response:
+            self.output = response.read().decode()
+        self.terminal = self.read_terminal(f'"GET {path} HTTP/1.1" {response.status}')
+
+    def renew_site(self) -> None:
+        if self.is_old:
+            self.start_site()  # as runserver does by itself where nobody tests it
+
     def start_site(self) -> None:
         self.close()
         self.site = subprocess.Popen(
@@ -149,8 +179,7 @@ class Reader:
     # The browser
 
     def open(self, path: str, form: dict[str, str] | None = None) -> None:
-        if self.is_old:
-            self.start_site()  # as runserver does by itself where nobody tests it
+        self.renew_site()
         data = None if form is None else urlencode(form).encode()
         try:
             response = self.browser.open(self.url + path, data, timeout=60)

@@ -56,6 +56,12 @@ class Site:
         return id(self)
 
 
+def without_keys(settings):
+    """Return the apps of a site without API keys."""
+    app = "django_secure_session.api_keys"
+    return [name for name in settings.INSTALLED_APPS if name != app]
+
+
 def found(*patterns, middleware=COMPLETE, **options):
     """Return the ids of what the checks say of a site with these URLs."""
     session = {**options}
@@ -135,8 +141,21 @@ def test_a_guard_without_csrf_middleware_is_a_warning():
     [authorized(view), any_of(authenticated, authorized)(view), ByKey.as_view()],
     ids=["authorized", "any_of", "method"],
 )
-def test_a_view_for_api_keys_without_their_app_is_an_error(guarded):
+def test_a_view_for_api_keys_without_their_app_is_an_error(settings, guarded):
+    settings.INSTALLED_APPS = without_keys(settings)
+
     assert found(path("", guarded)) == ["E010"]
+
+
+def test_without_csrf_middleware_guards_for_keys_alone_are_fine():
+    assert found(path("", authorized(view)), middleware=[SESSION, ACCOUNT]) == []
+
+
+def test_only_the_views_for_keys_are_told_of(settings):
+    settings.INSTALLED_APPS = without_keys(settings)
+    urls = [path("", authenticated(view)), path("api/", authorized(view))]
+
+    assert found(*urls) == ["E010"]
 
 
 @pytest.mark.parametrize("login", [authenticated(view), authenticated(org=True)(view)])
@@ -223,6 +242,7 @@ def test_a_guard_beside_such_a_session_is_fine():
 def test_each_text_says_what_to_do(settings):
     settings.MIDDLEWARE = [ACCOUNT, SESSION]
     settings.ROOT_URLCONF = Site(path("x/", authorized(view)))
+    settings.INSTALLED_APPS = without_keys(settings)
     messages = checks.check_guards()
 
     assert [m for m in messages if not m.hint] == []
@@ -230,7 +250,5 @@ def test_each_text_says_what_to_do(settings):
     assert conf.get_configs()
 
 
-def test_a_view_for_api_keys_with_their_app_is_fine(monkeypatch):
-    monkeypatch.setattr("django.apps.apps.is_installed", lambda name: True)
-
+def test_a_view_for_api_keys_with_their_app_is_fine():
     assert found(path("", authorized(view))) == []

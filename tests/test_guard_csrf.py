@@ -424,11 +424,16 @@ def test_any_of_sessions_alone_ignores_a_key(visitor):
 
 
 @KIND
-@pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer dss_x"}])
-def test_where_only_a_key_counts_nothing_is_said_of_forgery(visitor, kind, headers):
+@pytest.mark.parametrize(
+    ("headers", "error"),
+    [({}, ""), ({"Authorization": "Bearer dss_x"}, ', error="invalid_token"')],
+)
+def test_where_only_a_key_counts_nothing_is_said_of_forgery(
+    visitor, kind, headers, error
+):
     answer = visitor.send(KINDS[kind](authorized()), headers=headers)
     assert answer.status == 401
-    assert answer.header("www-authenticate") == 'Bearer realm="api"'
+    assert answer.header("www-authenticate") == f'Bearer realm="api"{error}'
 
 
 @SERVER

@@ -164,7 +164,7 @@ def test_values_show_what_they_are():
 
 
 def test_nobody_has_nothing():
-    assert NO_IDENTITY == (None, None, None, 0)
+    assert (None, None, None, 0, frozenset(), "") == NO_IDENTITY
 
 
 # Requests tell who they are from

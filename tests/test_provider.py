@@ -617,3 +617,18 @@ def test_a_provider_is_a_dotted_path(visitor, settings, path):
 
 def test_a_provider_is_made_once():
     assert get_provider(DJANGO_USERS) is get_provider(DJANGO_USERS)
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        DjangoUserProvider().get_account,
+        async_to_sync(DjangoUserProvider().aget_account),
+    ],
+    ids=["sync", "async"],
+)
+def test_a_site_without_users_is_told_to_name_a_provider(monkeypatch, ask):
+    monkeypatch.setattr(apps, "is_installed", lambda app: app != "django.contrib.auth")
+
+    with pytest.raises(ImproperlyConfigured, match="ACCOUNT_PROVIDER"):
+        ask("1", None)

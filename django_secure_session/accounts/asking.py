@@ -193,13 +193,23 @@ def _no_answer(answer: object, kind: str) -> TypeError:
 def asking(session: SessionStore) -> Iterator[None]:
     """Raise StoreUnavailable where the provider's database is down."""
     try:
-        yield
-    except StoreUnavailable:  # as a provider with a store of its own says it
+        with reaching(ACCOUNTS):
+            yield
+    except StoreUnavailable:  # a provider with a store of its own says so itself
         session.unavailable = True
         raise
+
+
+ACCOUNTS = "The database with the accounts"
+
+
+@contextmanager
+def reaching(store: str) -> Iterator[None]:
+    """Raise StoreUnavailable where a database is down. *store* begins a sentence."""
+    try:
+        yield
     except (InterfaceError, OperationalError) as error:
-        session.unavailable = True
-        unavailable = StoreUnavailable("The database with the accounts")
+        unavailable = StoreUnavailable(store)
         unavailable.__cause__ = error
         log_unavailable(unavailable)
         raise unavailable from error

@@ -11,6 +11,7 @@ from django_secure_session import conf
 from django_secure_session.accounts import claims
 from django_secure_session.accounts.asking import aread_claims, read_claims
 from django_secure_session.accounts.claims import Seen, look_at
+from django_secure_session.accounts.keyed import admitted
 from django_secure_session.backends.encrypted_cookies import SessionStore
 from django_secure_session.identity import NOBODY, Claims, Identity
 
@@ -23,6 +24,8 @@ def current(request: HttpRequest) -> Identity:
 
     Raise StoreUnavailable if the provider has to be asked and its database is down.
     """
+    if (by_key := admitted(request)) is not None:
+        return by_key
     session = session_of(request)
     if session is None:
         return NOBODY
@@ -36,6 +39,8 @@ def current(request: HttpRequest) -> Identity:
 
 async def acurrent(request: HttpRequest) -> Identity:
     """See :func:`current`."""
+    if (by_key := admitted(request)) is not None:
+        return by_key
     session = session_of(request)
     if session is None:
         return NOBODY
@@ -50,19 +55,21 @@ async def acurrent(request: HttpRequest) -> Identity:
 
 def session_of(request: HttpRequest) -> SessionStore | None:
     """Return the request's session if it is one that is sealed with claims."""
-    if not hasattr(request, MEMORY):
-        raise _not_prepared(request)
+    refuse_unprepared(request)
     session = getattr(request, "session", None)
     return session if isinstance(session, SessionStore) else None
 
 
-def _not_prepared(request: object) -> Exception:
+def refuse_unprepared(request: object) -> None:
+    """Raise ImproperlyConfigured, or TypeError, unless AccountMiddleware was here."""
+    if hasattr(request, MEMORY):
+        return
     if isinstance(request, HttpRequest):
-        return ImproperlyConfigured(
+        raise ImproperlyConfigured(
             f"Guards and request.account need {conf.ACCOUNT_MIDDLEWARE} in MIDDLEWARE, "
             "after the session middleware and Django's AuthenticationMiddleware."
         )
-    return TypeError(
+    raise TypeError(
         f"A guarded view was called with a {type(request).__name__} in the place of "
         "the request. A view is guarded once, a method of a class with "
         "@method_decorator(authenticated), and a class with AuthenticatedMixin."

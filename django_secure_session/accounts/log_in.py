@@ -26,8 +26,13 @@ from django_secure_session.accounts.asking import (
     read_account,
 )
 from django_secure_session.accounts.current import acurrent, current, session_of
+from django_secure_session.accounts.keyed import admitted
 from django_secure_session.backends.encrypted_cookies import SessionStore
-from django_secure_session.exceptions import NotAuthenticated, NotAuthorized
+from django_secure_session.exceptions import (
+    NotAuthenticated,
+    NotAuthorized,
+    SessionReadOnly,
+)
 from django_secure_session.identity import Account, Claims, Org
 
 PASSWORD = ("password",)
@@ -151,6 +156,8 @@ def _texts(methods: Iterable[str]) -> tuple[str, ...]:
 
 
 def _needed_session(request: HttpRequest) -> SessionStore:
+    if admitted(request):
+        raise SessionReadOnly
     session = getattr(request, "session", None)
     if isinstance(session, SessionStore):
         return session
@@ -214,6 +221,8 @@ async def _ahas_user(request: HttpRequest) -> bool:
 def _logged_in(
     request: HttpRequest, account: Account | None
 ) -> tuple[Account, SessionStore, Claims]:
+    if admitted(request):
+        raise SessionReadOnly
     session = session_of(request)
     found = claims.parse(session.claims) if session is not None else None
     if account is None or session is None or found is None:

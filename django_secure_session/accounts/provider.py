@@ -26,9 +26,10 @@ if TYPE_CHECKING:
 class AccountProvider:
     """What ACCOUNT_PROVIDER names a subclass of.
 
-    The methods are called at log-in, when CLAIMS_MAX_AGE has passed, and when the
-    organisation is switched. Their ``a...`` twins run them in a thread; override those
-    where there is an async way. What they raise, the request raises.
+    The methods are called at log-in, when CLAIMS_MAX_AGE has passed, when the
+    organisation is switched, and in each request with an API key. Their ``a...`` twins
+    run them in a thread; override those where there is an async way. What they raise,
+    the request raises.
     """
 
     def __init_subclass__(cls, **kwargs: Any) -> None:

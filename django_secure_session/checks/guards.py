@@ -23,8 +23,6 @@ from django_secure_session.guards.routes import (
     routes,
 )
 
-API_KEYS = "django_secure_session.api_keys"
-
 
 def check_guards(
     app_configs: Sequence[AppConfig] | None = None, **kwargs: Any
@@ -104,10 +102,12 @@ def _without_middleware(
     if _position(stack, conf.ACCOUNT_CLASS) is None:
         yield Error(
             f"{guarded[0].path} has a guard, and AccountMiddleware is not installed.",
-            hint=f'Add "{conf.ACCOUNT_MIDDLEWARE}" to MIDDLEWARE.',
+            hint=f'Add "{conf.ACCOUNT_MIDDLEWARE}" to MIDDLEWARE, after the session '
+            "middleware and AuthenticationMiddleware.",
             id="secure_session.E009",
         )
-    if _position(stack, CSRF) is None:
+    by_session = [r for r in guarded if any(map(_is_of_session, r.policies))]
+    if by_session and _position(stack, CSRF) is None:
         yield Warning(
             "Guards check for cross site request forgery, and without "
             "CsrfViewMiddleware no page gets the token that they want of a POST.",
@@ -117,14 +117,14 @@ def _without_middleware(
 
 
 def _without_keys(guarded: Sequence[Route]) -> Iterator[CheckMessage]:
-    if apps.is_installed(API_KEYS):
+    if apps.is_installed(conf.API_KEYS):
         return
     for route in guarded:
         if any(isinstance(policy, KeyPolicy) for policy in route.policies):
             yield Error(
-                f"{route.path} is for API keys, and {API_KEYS} is not installed, so no "
-                "key is good.",
-                hint=f'Add "{API_KEYS}" to INSTALLED_APPS, or guard the view with '
+                f"{route.path} is for API keys, and {conf.API_KEYS} is not installed, "
+                "so no key is good.",
+                hint=f'Add "{conf.API_KEYS}" to INSTALLED_APPS, or guard the view with '
                 "@authenticated.",
                 id="secure_session.E010",
             )
@@ -138,7 +138,7 @@ def _wrong_ways(
 ) -> Iterator[CheckMessage]:
     policies = [policy for route in guarded for policy in route.policies]
     gated = _position(stack, conf.ACCOUNT_REQUIRED_CLASS) is not None
-    if gated or any(isinstance(policy, SessionPolicy) for policy in policies):
+    if gated or any(map(_is_of_session, policies)):
         view = _view_at(conf.login_url())
         if view is not None and _wants_account(view, gated=gated):
             yield W011
@@ -193,6 +193,10 @@ def _wrong_reauthentication(config: conf.SessionConfig) -> Iterator[CheckMessage
         return
     if view is not None and _sends_back(view):
         yield W012
+
+
+def _is_of_session(policy: Policy) -> bool:
+    return isinstance(policy, SessionPolicy)
 
 
 def _is_fresh(policy: Policy) -> bool:

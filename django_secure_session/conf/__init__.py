@@ -47,6 +47,8 @@ from django_secure_session.conf.site import ACCOUNT_MIDDLEWARE as ACCOUNT_MIDDLE
 from django_secure_session.conf.site import (
     ACCOUNT_REQUIRED_CLASS as ACCOUNT_REQUIRED_CLASS,
 )
+from django_secure_session.conf.site import API_KEYS as API_KEYS
+from django_secure_session.conf.site import API_KEYS_LABEL as API_KEYS_LABEL
 from django_secure_session.conf.site import ENGINE as ENGINE
 from django_secure_session.conf.site import (
     SECURE_SESSION_MIDDLEWARE as SECURE_SESSION_MIDDLEWARE,
@@ -142,6 +144,7 @@ def _read_config(options: Options, keys: Keyring) -> SessionConfig:
         compress=options.flag("COMPRESS"),
         claims_max_age=options.optional_seconds("CLAIMS_MAX_AGE", least=0),
         account_provider=options.account_provider(),
+        api_key_prefix=options.api_key_prefix(),
         login_url=options.url("LOGIN_URL") if options.alias else None,
         reauthenticate_url=options.url("REAUTHENTICATE_URL"),
         has_own_key=options.get("KEY") is not DERIVED,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import re
 from collections.abc import Collection, Mapping
 from datetime import timedelta
 from typing import Any
@@ -43,10 +44,13 @@ DJANGO_DEFAULTS: dict[str, Any] = {
     "COOKIE_PARTITIONED": False,  # not yet a setting of Django (ticket 34613)
     "EXPIRE_AT_BROWSER_CLOSE": False,
 }
-SITE_OPTIONS = frozenset({*DEFAULTS, "SESSIONS"})
+#: What only the site has.
+SITE_DEFAULTS: dict[str, Any] = {"API_KEY_PREFIX": "dss"}
+SITE_OPTIONS = frozenset({*DEFAULTS, *SITE_DEFAULTS, "SESSIONS"})
 NAMED_OPTIONS = frozenset(
     {*DEFAULTS, *DJANGO_DEFAULTS, "ATTRIBUTE", "LOGIN_URL", "URL_PREFIX"}
 )
+_KEY_PREFIX = re.compile("[a-z][a-z0-9]{1,15}")
 PLACEMENTS = ("cookie", "chunked", "spill")
 
 
@@ -73,7 +77,7 @@ class Options:
             return self._own[name]
         if name in DJANGO_DEFAULTS:
             return getattr(settings, f"SESSION_{name}", DJANGO_DEFAULTS[name])
-        return self._site.get(name, DEFAULTS.get(name))
+        return self._site.get(name, DEFAULTS.get(name, SITE_DEFAULTS.get(name)))
 
     def get_flag(self, name: str) -> Any:
         """Return an option's value; Django's settings may also be 0, 1 or None."""
@@ -179,6 +183,14 @@ class Options:
             raise self.wrong("ACCOUNT_PROVIDER", must_be)
         return value
 
+    def api_key_prefix(self) -> str:
+        """Return API_KEY_PREFIX, with which every API key of this site begins."""
+        value = self.get("API_KEY_PREFIX")
+        if not isinstance(value, str) or not _KEY_PREFIX.fullmatch(value):
+            must_be = 'must be 2 to 16 of a-z and 0-9, a letter first, such as "acme"'
+            raise self.wrong("API_KEY_PREFIX", must_be)
+        return value
+
     def url(self, name: str) -> str | Promise | None:
         """Return a path, the name of a URL, reverse_lazy(), or None."""
         value = self.get(name)
@@ -228,5 +240,7 @@ def _way_out(name: object, known: Collection[str]) -> str:
         return f"the site's own session has Django's SESSION_{name}."
     if name in NAMED_OPTIONS:
         return 'only a session under "SESSIONS" has it.'
+    if name in SITE_DEFAULTS:
+        return "it is the whole site's, so set it in SECURE_SESSION itself."
     close = difflib.get_close_matches(str(name).upper(), known, n=1)
     return f"did you mean {close[0]!r}?" if close else "remove it."

@@ -49,6 +49,7 @@ class SessionConfig:
     compress: bool
     claims_max_age: int | None
     account_provider: str
+    api_key_prefix: str
     login_url: str | Promise | None
     reauthenticate_url: str | Promise | None
     has_own_key: bool

@@ -11,6 +11,8 @@ from django.utils.module_loading import import_string
 ENGINE = "django_secure_session.backends.encrypted_cookies"
 SECURE_SESSION_MIDDLEWARE = "django_secure_session.middleware.SecureSessionMiddleware"
 ACCOUNT_MIDDLEWARE = "django_secure_session.middleware.AccountMiddleware"
+API_KEYS = "django_secure_session.api_keys"
+API_KEYS_LABEL = "secure_session_api_keys"
 
 # Dotted names by which middleware_names() finds also subclasses.
 ACCOUNT_CLASS = "django_secure_session.middleware.accounts.AccountMiddleware"

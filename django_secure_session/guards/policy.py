@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any, Literal
 
 from django_secure_session.exceptions import Refusal
-from django_secure_session.identity import Identity
+from django_secure_session.identity import Identity, is_scope
 
 Scheme = Literal["Cookie", "Bearer"]
 
@@ -30,8 +30,8 @@ class SessionPolicy:
 
     def refusal(self, identity: Identity, now: float) -> Refusal | None:
         """Return why this identity does not pass, or None if it does."""
-        account, org, via, authenticated_at = identity
-        if account is None or via != "session":
+        account, org = identity.account, identity.org
+        if account is None or identity.via != "session":
             return "not_authenticated"
         if self.roles and account.role not in self.roles:
             return "wrong_role"
@@ -39,7 +39,7 @@ class SessionPolicy:
             return "not_verified"
         if self.org and org is None:
             return "no_org"
-        if self.fresh is not None and now - authenticated_at >= self.fresh:
+        if self.fresh is not None and now - identity.authenticated_at >= self.fresh:
             return "not_fresh"
         return None
 
@@ -63,8 +63,11 @@ class KeyPolicy:
 
     def refusal(self, identity: Identity, now: float) -> Refusal | None:
         """Return why this identity does not pass, or None if it does."""
-        # What reads keys is not there yet, so no identity comes from one.
-        return "not_authenticated"
+        if identity.account is None or identity.via != "api_key":
+            return "not_authenticated"
+        if not identity.scopes.issuperset(self.scopes):
+            return "insufficient_scope"
+        return None
 
     def __str__(self) -> str:
         return (
@@ -78,7 +81,7 @@ Policy = SessionPolicy | KeyPolicy
 #: out for whoever is logged in.
 _NEAREST: tuple[Refusal, ...] = (
     *("not_fresh", "no_org", "not_verified"),
-    *("wrong_role", "not_authenticated"),
+    *("wrong_role", "insufficient_scope", "not_authenticated"),
 )
 
 
@@ -109,7 +112,14 @@ def session_policy(options: Mapping[str, Any]) -> SessionPolicy:
 def key_policy(options: Mapping[str, Any]) -> KeyPolicy:
     """Return the policy that options describe. Raise TypeError for wrong ones."""
     _refuse_unknown("authorized", options, KEY_FORM)
-    return KeyPolicy(scopes=_texts("scopes", options.get("scopes"), KEY_FORM))
+    scopes = _texts("scopes", options.get("scopes"), KEY_FORM)
+    for scope in scopes:
+        if not is_scope(scope):
+            raise TypeError(
+                f"{scope!r} is no scope; that is a text without spaces, quotes and "
+                f"backslashes, in ASCII. Write {KEY_FORM}."
+            )
+    return KeyPolicy(scopes=tuple(dict.fromkeys(scopes)))
 
 
 SESSION_FORM = (

@@ -11,6 +11,7 @@ from django.shortcuts import resolve_url
 from django.utils.http import escape_leading_slashes
 
 from django_secure_session import conf
+from django_secure_session.accounts.keyed import admitted
 from django_secure_session.exceptions import NotAuthenticated, NotAuthorized
 from django_secure_session.guards.admission import ForgedRequest
 from django_secure_session.guards.routes import reauthenticate_view
@@ -27,23 +28,27 @@ def answer(request: HttpRequest, refused: Refused) -> HttpResponseBase:
     if isinstance(refused, ForgedRequest):
         return refused.response
     if isinstance(refused, NotAuthorized):
-        if is_navigation(request):
+        if has_page(request, refused):
             raise refused
-        return _problem(403, "Forbidden", refused)
+        return _challenged(_problem(403, "Forbidden", refused), refused)
     if "Cookie" in refused.schemes and is_navigation(request):
         return _redirect(request, refused)
-    response = _problem(401, "Unauthorized", refused)
-    response["WWW-Authenticate"] = ", ".join(
-        _challenge(scheme, refused) for scheme in refused.schemes
-    )
-    return response
+    return _challenged(_problem(401, "Unauthorized", refused), refused)
+
+
+def has_page(request: HttpRequest, refused: NotAuthorized) -> bool:
+    """Tell whether the site's own page for 403 is the answer, not a problem."""
+    return refused.reason != "insufficient_scope" and is_navigation(request)
 
 
 def is_navigation(request: HttpRequest) -> bool:
     """Tell whether a browser is to show the response as a page.
 
-    Fetch Metadata says so; where a client sends none, what it accepts tells.
+    Fetch Metadata says so; where a client sends none, what it accepts tells. Whoever
+    has shown an API key is no browser.
     """
+    if admitted(request):
+        return False
     mode = request.headers.get("sec-fetch-mode")
     if mode is not None:
         return bool(mode == "navigate")
@@ -71,18 +76,40 @@ def _problem(
     )
 
 
-def _challenge(scheme: str, refused: NotAuthenticated) -> str:
-    """Return what a 401 needs (RFC 9110 section 15.5.2).
+def _challenged(
+    response: HttpResponse, refused: NotAuthenticated | NotAuthorized
+) -> HttpResponse:
+    challenges = _challenges(refused)
+    if challenges:
+        response["WWW-Authenticate"] = ", ".join(challenges)
+    return response
+
+
+def _challenges(refused: NotAuthenticated | NotAuthorized) -> list[str]:
+    """Return what a 401 needs (RFC 9110 section 15.5.2), and a 403 for a scope.
 
     Nothing is registered for cookies; this is no scheme that browsers ask a password
-    for. The error for a log-in that is too old is that of RFC 9470.
+    for. The error for a log-in that is too old is that of RFC 9470, and those for keys
+    are those of RFC 6750.
     """
-    error = ""
-    if refused.max_age is not None and scheme == "Cookie":
-        error = (
-            f', error="insufficient_user_authentication", max_age="{refused.max_age}"'
-        )
-    return f'{scheme} realm="{"session" if scheme == "Cookie" else "api"}"{error}'
+    if isinstance(refused, NotAuthorized):
+        if refused.reason != "insufficient_scope":
+            return []
+        scopes = " ".join(refused.scopes)
+        return [f'{_BEARER}, error="insufficient_scope", scope="{scopes}"']
+    if refused.reason == "invalid_key":
+        return [f'{_BEARER}, error="invalid_token"']
+    return [_challenge(scheme, refused.max_age) for scheme in refused.schemes]
+
+
+_BEARER = 'Bearer realm="api"'
+
+
+def _challenge(scheme: str, max_age: int | None) -> str:
+    if scheme != "Cookie":
+        return _BEARER
+    stale = f', error="insufficient_user_authentication", max_age="{max_age}"'
+    return f'Cookie realm="session"{stale if max_age is not None else ""}'
 
 
 def _redirect(request: HttpRequest, refused: NotAuthenticated) -> HttpResponse:

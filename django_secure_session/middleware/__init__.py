@@ -17,6 +17,7 @@ from django.http.response import HttpResponseBase
 from django.utils.encoding import escape_uri_path
 
 from django_secure_session import chunks, conf, cookies
+from django_secure_session.accounts.keyed import admitted
 from django_secure_session.backends.encrypted_cookies import SessionStore
 from django_secure_session.backends.exchange import CookieChange
 from django_secure_session.exceptions import StoreUnavailable
@@ -134,8 +135,13 @@ class SecureSessionMiddleware(SessionMiddleware):
         return unavailable() if isinstance(exception, StoreUnavailable) else None
 
     def _sessions(self, request: HttpRequest) -> list[SessionStore]:
-        """Return the sessions on the request; a view may have put others there."""
+        """Return the sessions on the request; a view may have put others there.
+
+        Where an API key has let a request in, its cookies are none of our business.
+        """
         sessions: list[SessionStore] = []
+        if admitted(request):
+            return sessions
         for config in conf.get_configs().values():
             session = getattr(request, config.attribute, None)
             # Below a URL_PREFIX one session is there under two names.
@@ -161,7 +167,15 @@ def _finish(
             _tell_browser(request, response, change)
         elif session.accessed:
             cookies.vary(response)
+    if admitted(request) and _has_read_cookies(request):
+        cookies.vary(response)
     return response
+
+
+def _has_read_cookies(request: HttpRequest) -> bool:
+    names = [config.attribute for config in conf.get_configs().values()]
+    sessions = [getattr(request, name, None) for name in names]
+    return any(getattr(session, "accessed", False) for session in sessions)
 
 
 def _tell_browser(

@@ -5,18 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from asgiref.sync import (
+    iscoroutinefunction,
+    markcoroutinefunction,
+    sync_to_async,
+)
 from django.apps import apps
 from django.core.exceptions import ImproperlyConfigured
+from django.db import DatabaseError
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from django_secure_session import conf
 from django_secure_session.accounts import get_provider
+from django_secure_session.accounts.keyed import Note, note_of, was_asked
+from django_secure_session.backends.reports import logger
+from django_secure_session.cookies import vary
 from django_secure_session.exceptions import NotAuthorized, StoreUnavailable
 from django_secure_session.guards.admission import aadmit, admit
 from django_secure_session.guards.policy import SessionPolicy
-from django_secure_session.guards.responses import REFUSED, answer, is_navigation
+from django_secure_session.guards.responses import REFUSED, answer, has_page
 from django_secure_session.guards.routes import guards_of
 from django_secure_session.middleware.answers import unavailable
 from django_secure_session.middleware.engine import session_class
@@ -46,7 +54,18 @@ class AccountMiddleware:
                 "session middleware in MIDDLEWARE."
             )
         prepare(request)
-        return self.get_response(request)
+        if iscoroutinefunction(self):
+            return self._acall(request)
+        response = self.get_response(request)
+        if note := note_of(request):
+            _note(note)
+        return _varied(request, response)
+
+    async def _acall(self, request: HttpRequest) -> HttpResponseBase:
+        response = await self.get_response(request)
+        if note := note_of(request):
+            await sync_to_async(_note)(note)
+        return _varied(request, response)
 
     def process_exception(
         self, request: HttpRequest, exception: Exception
@@ -56,9 +75,24 @@ class AccountMiddleware:
             return unavailable()
         if not isinstance(exception, REFUSED):
             return None
-        if isinstance(exception, NotAuthorized) and is_navigation(request):
-            return None  # the site's own page for 403
+        if isinstance(exception, NotAuthorized) and has_page(request, exception):
+            return None
         return answer(request, exception)
+
+
+def _note(note: Note) -> None:
+    """Note the use of a key; that this fails is no reason to refuse it."""
+    try:
+        note()
+    except DatabaseError:
+        logger.exception("The use of an API key could not be noted.")
+
+
+def _varied(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+    """Tell caches of a key that a view has asked for itself."""
+    if was_asked(request):
+        vary(response, "Authorization")
+    return response
 
 
 class AccountRequiredMiddleware:

@@ -19,7 +19,7 @@ def too_large() -> HttpResponse:
 def unavailable() -> HttpResponse:
     """Answer without a word on cookies: the session is there when the store is."""
     return HttpResponse(
-        "Sessions can't be read at the moment. Try again soon.\n",
+        "This can't be answered at the moment. Try again soon.\n",
         status=503,
         headers={
             "Content-Type": "text/plain",

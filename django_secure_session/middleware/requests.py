@@ -9,6 +9,7 @@ from typing import Any, Generic, Literal, TypeVar
 from django.http import HttpRequest
 
 from django_secure_session.accounts.current import MEMORY, acurrent, current
+from django_secure_session.accounts.keyed import ADMITTED
 from django_secure_session.guards.admission import aadmit, admit
 from django_secure_session.guards.policy import key_policy, session_policy
 from django_secure_session.identity import Account, Org
@@ -25,8 +26,10 @@ class Demand(Generic[Answer]):
         self._call = call
         self._hold = hold
 
-    def __call__(self, **options: Any) -> Answer:
+    def __call__(self, *unnamed: Any, **options: Any) -> Answer:
         """Return the account, or raise what stands against it."""
+        if unnamed:
+            raise TypeError(f"{self._call} takes no positional arguments.")
         return self._hold(options)
 
     def __bool__(self) -> bool:
@@ -122,3 +125,4 @@ def prepare(request: HttpRequest) -> None:
     # and Django's lazy objects are never None.
     request.__class__ = request_class(type(request))  # type: ignore[arg-type]
     setattr(request, MEMORY, None)
+    setattr(request, ADMITTED, None)

@@ -138,10 +138,16 @@ def wanted(cell):
         "told": _to_tell(cell, status, code),
         "location": page and (page, {"next": [cell.path + QUERY]}),
         "challenge": challenge,
-        "vary": None if cell.guard == "public" else "Cookie",
+        "vary": _vary(cell.guard),
         "cookie": change,
         "may be stored": code is None and page is None and change is None,
     }
+
+
+def _vary(guard):
+    if guard == "public":
+        return []
+    return ["Authorization", "Cookie"] if guard == "role_or_key" else ["Cookie"]
 
 
 def _to_tell(cell, status, code):
@@ -168,7 +174,7 @@ def found(answer, ran):
         "told": _told(answer),
         "location": location,
         "challenge": answer.header("www-authenticate"),
-        "vary": answer.header("vary"),
+        "vary": sorted(filter(None, (answer.header("vary") or "").split(", "))),
         "cookie": _cookie_change(answer),
         "may be stored": "no-store" not in (answer.header("cache-control") or ""),
     }

@@ -1,0 +1,3 @@
+"""Measure requests with API keys against what Django REST framework has for it."""
+
+from __future__ import annotations

@@ -1,0 +1,1 @@
+"""Changes of the table, in their order."""
