@@ -13,6 +13,7 @@ LINKS = [
     ("Visits", "pages:visits"),
     ("Organisations", "organisations:list"),
     ("Guards", "guards:list"),
+    ("API keys", "api_keys:list"),
     ("Preferences", "preferences:edit"),
     ("Sizes", "sizes:show"),
     ("Cookies", "pages:cookies"),

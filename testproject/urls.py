@@ -16,6 +16,7 @@ reauthenticate = ReauthenticateView.as_view(extra_context=DEMO)
 
 handler403 = "testproject.guards.views.refused"
 urlpatterns = [
+    path("", include("testproject.api_keys.urls")),
     path("", include("testproject.guards.urls")),
     path("", include("testproject.organisations.urls")),
     path("", include("testproject.pages.urls")),

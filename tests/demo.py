@@ -126,6 +126,13 @@ def facts_of(markup: str) -> dict[str, str]:
     return {text_of(name): text_of(value) for name, value in pairs}
 
 
+def key_on(page: Page) -> str:
+    """Return the API key that a page shows."""
+    found = re.search(r"<code>(dss_live_\w{12}_\w{49})</code>", page.html)
+    assert found, page.text
+    return found[1]
+
+
 @dataclass(frozen=True)
 class Page:
     status: int
@@ -161,10 +168,18 @@ class Browser:
         )
 
     def open(
-        self, path: str, form: dict[str, str] | None = None, accept: str = "text/html"
+        self,
+        path: str,
+        form: dict[str, Any] | None = None,
+        accept: str = "text/html",
+        **headers: str,
     ) -> Page:
-        data = None if form is None else urllib.parse.urlencode(form).encode()
-        request = urllib.request.Request(self.site + path, data, {"Accept": accept})
+        data = None if form is None else urllib.parse.urlencode(form, True).encode()
+        headers["Accept"] = accept
+        request = urllib.request.Request(self.site + path, data, headers)
+        return self.send(request)
+
+    def send(self, request: urllib.request.Request) -> Page:
         try:
             response = self.opener.open(request, timeout=30)
         except urllib.error.HTTPError as error:
@@ -174,7 +189,7 @@ class Browser:
             path = response.url.removeprefix(self.site)
             return Page(response.status, path, response.headers, body)
 
-    def post(self, path: str, *, form_on: str, **fields: str) -> Page:
+    def post(self, path: str, *, form_on: str, **fields: Any) -> Page:
         token = self.open(form_on).csrf_token
         return self.open(path, {"csrfmiddlewaretoken": token, **fields})
 
@@ -204,6 +219,11 @@ class Browser:
 
     def make_old(self, what: str) -> Page:
         return self.post("/guards/make-old/", form_on="/guards/", what=what)
+
+    def make_key(self, *scopes: str, name: str = "a key", lifetime: str = "30") -> Page:
+        path = "/api-keys/new/"
+        fields = {"name": name, "scopes": scopes, "lifetime": lifetime}
+        return self.post(path, form_on=path, **fields)
 
     def prefer(self, theme: str, per_page: int = 6) -> Page:
         path = "/preferences/"

@@ -39,6 +39,7 @@ PATHS = [
     *("/", "/shop/", "/cart/", "/visits/"),
     *("/preferences/", "/sizes/", "/cookies/", "/cookies/prefs/"),
     *("/organisations/", "/guards/", "/guards/log-in/", "/reauthenticate/"),
+    *("/api-keys/", "/api-keys/new/"),
 ]
 
 # What a session of the site holds; in a cookie that one can read, these can be found.
@@ -131,12 +132,15 @@ def test_a_second_seed_puts_all_back_and_tells_how_to_log_in(var: Path) -> None:
     def roles() -> list[tuple[object, ...]]:
         return rows_of(var, "SELECT * FROM organisations_membership ORDER BY id")
 
-    before = users(), roles()
+    def invoices() -> list[tuple[object, ...]]:
+        return rows_of(var, "SELECT * FROM invoices_invoice")
+
+    before = users(), roles(), invoices()
     rows_of(var, "UPDATE organisations_membership SET role = 'admin'")
     output = run(var, "seed")
 
-    assert (users(), roles()) == before
-    assert [len(rows) for rows in before] == [2, 3]
+    assert (users(), roles(), invoices()) == before
+    assert [len(rows) for rows in before] == [2, 3, 3]
     for word in ("http://127.0.0.1:8000/", "ada", "grace", DEMO_PASSWORD):
         assert word in output
 
@@ -168,10 +172,12 @@ def test_processes_that_start_together_agree_on_one_key(tmp_path: Path) -> None:
 
 
 def test_the_database_has_no_session_table(var: Path) -> None:
-    names = {name for (name,) in rows_of(var, "SELECT name FROM sqlite_master")}
+    tables = "SELECT name FROM sqlite_master WHERE type = 'table'"
+    names = {name for (name,) in rows_of(var, tables)}
 
     assert "auth_user" in names
-    assert not [name for name in names if "session" in name]
+    of_keys = {"secure_session_api_keys_apikey"}
+    assert {name for name in names if "session" in name} == of_keys
 
 
 # Pages

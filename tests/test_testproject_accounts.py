@@ -103,11 +103,8 @@ def sid_of(browser: Browser) -> str:
 def paths() -> dict[str, str]:
     """Return where each example is."""
     return {
-        name: f"/api/{example.url_name[4:]}/"
-        if example.url_name.startswith("api:")
-        else f"/guards/{name}/{example.query}"
-        for name, example in EXAMPLES.items()
-    }
+        name: f"/guards/{name}/{example.query}" for name, example in EXAMPLES.items()
+    } | {"json": "/api/team/", "key": "/api/invoices/total/"}
 
 
 # The pages behind guards
@@ -399,8 +396,9 @@ def problem_of(browser: Browser, path: str) -> tuple[int, str, str]:
 
 def test_a_program_without_a_log_in_hears_401(browser: Browser):
     answer = problem_of(browser, "/api/team/")
+    challenges = 'Cookie realm="session", Bearer realm="api"'
 
-    assert answer == (401, "not_authenticated", 'Cookie realm="session"')
+    assert answer == (401, "not_authenticated", challenges)
 
 
 def test_a_program_that_may_not_hears_403(browser_of):
@@ -432,6 +430,7 @@ def test_the_api_tells_who_is_asking_without_a_query(grace: Browser):
     assert json.loads(page.html) == {
         "account": {"id": "2", "role": "admin", "verified": False},
         "org": "post-office",
+        "auth_via": "session",
     }
     assert page.queries == 0
 

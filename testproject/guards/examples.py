@@ -149,17 +149,19 @@ EXAMPLES = {
     "json": Example(
         url_name="api:team",
         title="JSON",
-        wants="A role and an organisation. Programs get no page, but 401 or 403.",
-        code='@authenticated(roles=["admin", "owner"], org=True)\ndef team(request):',
+        wants="A role and an organisation, or a key. Programs get no page, but 401 or "
+        "403.",
+        code="@any_of(\n    authenticated(roles=LEADERS, org=True),\n"
+        '    authorized(scopes=["team:read"]))\ndef team(request):',
         why="",
         call=lambda request: request.authenticated(roles=["admin", "owner"], org=True),
     ),
     "key": Example(
-        url_name="api:invoices",
+        url_name="api:total",
         title="An API key",
-        wants="A key, never a cookie. There are none yet: they come with an app of "
-        "their own.",
-        code='@authorized(scopes=["invoices:read"])\ndef invoices(request):',
+        wants="A key with this scope, never a cookie. So no forged request of a "
+        "browser can get in.",
+        code='@authorized(scopes=["invoices:read"])\nasync def total(request):',
         why="",
         call=lambda request: request.authorized(scopes=["invoices:read"]),
     ),

@@ -14,6 +14,10 @@ class Role(models.TextChoices):
     OWNER = "owner"
 
 
+#: Who may see what concerns the others.
+LEADERS = [Role.ADMIN.value, Role.OWNER.value]
+
+
 class Organisation(models.Model):
     """What accounts act for. To guards its slug stands for it."""
 

@@ -7,6 +7,7 @@ from django.contrib.auth.models import AbstractUser
 from django.core.management.base import BaseCommand
 from django.urls import reverse
 
+from testproject.invoices.seeding import ensure_invoices
 from testproject.organisations.seeding import ensure_memberships, ensure_organisations
 from testproject.shop.models import Product
 from testproject.users import DEMO_PASSWORD, DEMO_USERS, DemoUser
@@ -27,8 +28,8 @@ class Command(BaseCommand):
     """Fill the database; a second run changes nothing."""
 
     help = (
-        "Makes the demo site's products, organisations and users, and says how to log "
-        "in."
+        "Makes the demo site's products, organisations, invoices and users, and says "
+        "how to log in."
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -36,6 +37,7 @@ class Command(BaseCommand):
             values = {"name": name, "description": description, "price": price}
             Product.objects.get_or_create(slug=slug, defaults=values)
         ensure_organisations()
+        ensure_invoices()
         for user in DEMO_USERS:
             ensure_memberships(_ensure_user(user), user)
         self._tell()

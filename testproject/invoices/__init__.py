@@ -1,0 +1,1 @@
+"""Invoices of the organisations, which programs read and write through /api/."""
