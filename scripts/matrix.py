@@ -1,8 +1,9 @@
 """Run the tests on every supported Python with its Django, then join their coverage.
 
 ``python scripts/matrix.py`` runs this project's tests, ``python scripts/matrix.py
-upstream`` Django's own. Interpreters are looked for on PATH and below
-~/.pyenv/versions; one that is missing is named loudly and skipped.
+upstream`` Django's own, and ``all`` both, which keeps all cores busy. Interpreters are
+looked for on PATH and below ~/.pyenv/versions; one that is missing is named loudly and
+skipped.
 """
 
 from __future__ import annotations
@@ -38,17 +39,21 @@ def run(*command: str) -> None:
         sys.exit(status)
 
 
-def main(suffix: str = "") -> None:
+SUFFIXES = {"own": [""], "upstream": ["-upstream"], "all": ["", "-upstream"]}
+
+
+def main(tests: str = "own") -> None:
     """Run tox for the interpreters found, and report what their tests cover."""
     found = {version: find_interpreter(version) for version in CELLS}
     paths = {version: path for version, path in found.items() if path}
     for version in found.keys() - paths.keys():
         print(f"!!! Python {version} NOT FOUND: {CELLS[version]} is not tested !!!")
-    cells = [f"{CELLS[version]}{suffix}" for version in paths]
+    suffixes = SUFFIXES[tests]
+    cells = [CELLS[version] + suffix for suffix in suffixes for version in paths]
     # As many at a time as there are cores; what one says is shown when it ends badly.
     how = ["run-parallel", "--parallel", "auto", "--parallel-no-spinner"]
     tox = ["tox", *how, "-e", ",".join(cells), "--discover", *paths.values()]
-    if suffix:
+    if "" not in suffixes:
         run(*tox)
         return
     run("coverage", "erase")
@@ -60,4 +65,4 @@ def main(suffix: str = "") -> None:
 
 
 if __name__ == "__main__":
-    main(*(f"-{argument}" for argument in sys.argv[1:]))
+    main(*sys.argv[1:])

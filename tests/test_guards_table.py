@@ -62,8 +62,17 @@ def _site(settings, db, clock, caplog):
 # The table
 
 
-@pytest.mark.parametrize("guard", GUARDS)
-@pytest.mark.parametrize("identity", IDENTITIES)
+PAIRS = [(identity, guard) for identity in IDENTITIES for guard in GUARDS]
+
+
+@pytest.mark.parametrize(
+    ("identity", "guard"),
+    [
+        # All of them take half a minute, and three interpreters run the others.
+        pytest.param(*pair, marks=pytest.mark.heavy if number % 4 else ())
+        for number, pair in enumerate(PAIRS)
+    ],
+)
 def test_a_guard_does_what_the_table_says(identity, guard, clock):
     token = people.COME[identity](django_log_in, clock)
 
