@@ -11,7 +11,7 @@ import os
 import statistics
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 #: Without these glibc gives memory back to the system and takes it again, depending on
 #: what else lies on the heap, and one ``zlib.compress`` costs 6 or 40 microseconds.
@@ -59,6 +59,16 @@ def measure(module: str, arguments: Sequence[str], processes: int) -> Measured:
     return Measured(
         [_run(module, [*arguments, f"--seed={i}"]) for i in range(processes)]
     )
+
+
+def measure_each(
+    transports: Iterable[str], module: str, arguments: Sequence[str], processes: int
+) -> dict[str, Measured]:
+    """Do so with each transport, and return what was found by their names."""
+    return {
+        transport: measure(module, [*arguments, f"--transport={transport}"], processes)
+        for transport in transports
+    }
 
 
 def _run(module: str, arguments: Sequence[str]) -> dict[str, float]:

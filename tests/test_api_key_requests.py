@@ -495,7 +495,7 @@ def test_a_key_makes_the_hops_of_its_look_ups(hops_of, of_users, clock):
     headers = bearer(key_of(account_id=of_users))
     first = hops_of(authorized(atold), headers)
     look_ups = ["ApiKeyManager.find", "QuerySet.get"]
-    assert first == [*look_ups, "_note"]
+    assert first == [*look_ups, "_note_use"]
     assert hops_of(authorized(atold), headers) == look_ups
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import counted
 from benchmarks.api_keys import cases as keyed
 from benchmarks.api_keys import project as keys
 from benchmarks.api_keys import report as keys_report
@@ -20,6 +21,7 @@ from benchmarks.guards import cases as guarded
 from benchmarks.guards import report as guards_report
 from benchmarks.guards.project import DJANGO_SESSIONS, OUR_SESSIONS, OURS
 from benchmarks.guards.project import setups as guarded_setups
+from benchmarks.measuring import Meter, lower_quartiles
 from benchmarks.processes import Measured
 from benchmarks.requests import report
 from benchmarks.requests.cases import UNTOUCHED, USES, name
@@ -46,7 +48,7 @@ GUARDED = [
         for view in {*guarded.FORMS, *guarded.FORMS.values()}
     ),
 ]
-COUNTED = {guarded.queries(case) for case in GUARDED}
+COUNTED = {counted.queries(case) for case in GUARDED}
 KEYED = [keyed.name(stack, view) for stack in keys.STACKS for view in keys.VIEWS]
 ABSENT = find_spec("knox") is None or find_spec("rest_framework_api_key") is None
 
@@ -65,6 +67,14 @@ def measured_in_a_process(*arguments: str) -> dict[str, float]:
     command = [sys.executable, "-m", *arguments, "--rounds=2", "--seed=0"]
     child = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE)
     return json.loads(child.stdout)
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_of_two_rounds_a_quartile_lies_between_them(first):
+    spent = iter([1000, [1, 9][first], [1, 9][1 - first]])
+    meter = Meter(spent=lambda case, calls: next(spent), window=1000)
+
+    assert 1 <= lower_quartiles({"case": int}, 2, "", meter)["case"] <= 9
 
 
 def test_the_codec_s_cases_run():
@@ -107,7 +117,7 @@ def test_each_guarded_request_is_measured(guards):
 
 def queries(guards, setup: str) -> list[float]:
     return [
-        guards[guarded.queries(case)] for case in GUARDED if case.endswith(f"/{setup}")
+        guards[counted.queries(case)] for case in GUARDED if case.endswith(f"/{setup}")
     ]
 
 
@@ -185,7 +195,7 @@ def with_keys(request):
 
 @needs_others
 def test_each_request_with_a_key_is_measured(with_keys):
-    assert set(with_keys) == {*KEYED, *map(keyed.queries, KEYED)}
+    assert set(with_keys) == {*KEYED, *map(counted.queries, KEYED)}
     assert min(with_keys[case] for case in KEYED) > 0
 
 
@@ -196,7 +206,7 @@ def test_each_request_with_a_key_is_measured(with_keys):
 )
 def test_a_key_costs_as_many_queries_as_the_page_says(with_keys, view, asked):
     cases = [keyed.name(stack, view) for stack in keys.STACKS]
-    assert {with_keys[keyed.queries(case)] for case in cases} == {asked}
+    assert {with_keys[counted.queries(case)] for case in cases} == {asked}
 
 
 @needs_others
@@ -211,7 +221,7 @@ def test_refusals_are_timed():
 def keys_report_of(ours: float, knox: float) -> list[str]:
     times = {"ours": ours, "knox": knox}
     run = {case: times.get(case.rpartition("/")[2], 200_000) for case in KEYED}
-    counts = {keyed.queries(case): 2 for case in KEYED}
+    counts = {counted.queries(case): 2 for case in KEYED}
     return keys_report.text({"sync": Measured([run | counts])}, 1).splitlines()
 
 

@@ -5,14 +5,12 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Sequence
-from dataclasses import replace
 
 from benchmarks import options as common
 from benchmarks.api_keys import project, report, timing
-from benchmarks.api_keys.cases import Cases, queries
-from benchmarks.guards.__main__ import WINDOW
-from benchmarks.measuring import lower_quartiles
-from benchmarks.processes import measure
+from benchmarks.api_keys.cases import Cases
+from benchmarks.counted import figures
+from benchmarks.processes import measure, measure_each
 from benchmarks.transports import TRANSPORTS
 
 MODULE = "benchmarks.api_keys"
@@ -28,10 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         return
     processes = common.processes(options)
     rest = common.for_process(options)
-    measured = {
-        transport: measure(MODULE, [*rest, f"--transport={transport}"], processes)
-        for transport in TRANSPORTS
-    }
+    measured = measure_each(TRANSPORTS, MODULE, rest, processes)
     pairs = options.rounds * 100
     times = measure(timing.MODULE, [f"--rounds={pairs}"], 1)
     print(report.text(measured, processes))
@@ -39,17 +34,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _figures(options: argparse.Namespace) -> dict[str, float]:
-    figures: dict[str, float] = {}
     with project.site(is_async=options.transport == "async"):
         transport = TRANSPORTS[options.transport]()
-        meter = replace(transport.meter, window=WINDOW)
-        cases = Cases(transport)
-        for group in cases.groups():
-            figures |= lower_quartiles(group, options.rounds, options.seed, meter)
-            figures |= {
-                queries(name): cases.count_queries(group[name]) for name in group
-            }
-    return figures
+        return figures(Cases(transport).groups(), transport, options)
 
 
 if __name__ == "__main__":

@@ -7,9 +7,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from unittest import mock
-
-from django.db.backends.utils import CursorWrapper
 
 from benchmarks import site
 from benchmarks.api_keys import project
@@ -26,11 +23,6 @@ def name(stack: str, view: str) -> str:
     return f"{stack}/{view}"
 
 
-def queries(case: str) -> str:
-    """Return what the count of a case's queries is called there."""
-    return f"queries of {case}"
-
-
 class Cases:
     """The cases of one transport."""
 
@@ -42,15 +34,6 @@ class Cases:
         """Yield the cases by name, those together that are compared with each other."""
         for stack in STACKS:
             yield {name(stack, view): self._case(stack, view) for view in VIEWS}
-
-    def count_queries(self, case: Case) -> int:
-        """Return how many queries a request makes, in whichever thread."""
-        executed = mock.patch.object(
-            CursorWrapper, "execute", autospec=True, side_effect=CursorWrapper.execute
-        )
-        with executed as execute:
-            self._transport.answer(case)
-        return execute.call_count
 
     def _case(self, stack: str, view: str) -> Case:
         handler = site.handler(self._transport.handler, project.setup(stack, view))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from benchmarks.api_keys import timing
-from benchmarks.api_keys.cases import name, queries
+from benchmarks.api_keys.cases import name
 from benchmarks.api_keys.project import (
     BEHIND_OURS,
     DRF,
@@ -15,6 +15,7 @@ from benchmarks.api_keys.project import (
     PLAIN,
     STACKS,
 )
+from benchmarks.counted import queries
 from benchmarks.processes import Measured
 from benchmarks.tables import Row, against, heading, table
 

@@ -10,9 +10,6 @@ Each case is tried once when it is built: measuring something broken is worthles
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from unittest import mock
-
-from django.db.backends.utils import CursorWrapper
 
 from benchmarks import site
 from benchmarks.guards import project
@@ -36,11 +33,6 @@ FORM = "form"  # in the place of the session's size
 def name(view: str, size: str, setup: str) -> str:
     """Return what a case is called in the figures of a process."""
     return f"{view}/{size}/{setup}"
-
-
-def queries(case: str) -> str:
-    """Return what the count of a case's queries is called there."""
-    return f"queries of {case}"
 
 
 def view_of(setup: str) -> str:
@@ -71,15 +63,6 @@ class Cases:
             name(view, FORM, OURS): self._case(OURS, session, view)
             for view in dict.fromkeys((*FORMS.values(), *FORMS))
         }
-
-    def count_queries(self, case: Case) -> int:
-        """Return how many queries a request makes, in whichever thread."""
-        executed = mock.patch.object(
-            CursorWrapper, "execute", autospec=True, side_effect=CursorWrapper.execute
-        )
-        with executed as execute:
-            self._transport.answer(case)
-        return execute.call_count
 
     def _case(self, setup: str, session: Session, view: str = "") -> Case:
         view = view or view_of(setup)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from benchmarks.guards.cases import FORM, FORMS, GUARDED, SIZES, name, queries, view_of
+from benchmarks.counted import queries
+from benchmarks.guards.cases import FORM, FORMS, GUARDED, SIZES, name, view_of
 from benchmarks.guards.project import OURS, USUAL, setups
 from benchmarks.processes import Measured
 from benchmarks.tables import Row, against, heading, table

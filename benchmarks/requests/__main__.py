@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from benchmarks import options as common
 from benchmarks.measuring import lower_quartiles
-from benchmarks.processes import measure
+from benchmarks.processes import measure_each
 from benchmarks.requests import project, report
 from benchmarks.requests.cases import Cases
 from benchmarks.site import OUR_MIDDLEWARE
@@ -25,10 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         return
     processes = common.processes(options)
     rest = [*common.for_process(options), f"--middleware={options.middleware}"]
-    measured = {
-        transport: measure(MODULE, [*rest, f"--transport={transport}"], processes)
-        for transport in TRANSPORTS
-    }
+    measured = measure_each(TRANSPORTS, MODULE, rest, processes)
     print(report.text(measured, options.middleware, processes))
 
 

@@ -17,17 +17,18 @@ from django_secure_session.identity import Account, Claims, Identity
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser
 
-#: Where a request keeps whom its key speaks for; AccountMiddleware puts it there.
-ADMITTED = "_secure_session_key"
+# Where a request keeps whom its key speaks for, whether the response depends on what
+# key it shows, and what is to be done after the response.
+_ADMITTED = "_secure_session_key"
 _ASKED = "_secure_session_asks_key"
-_NOTE = "_secure_session_key_use"
+_DEFERRED = "_secure_session_deferred"
 
-Note = Callable[[], object]
+Task = Callable[[], object]
 
 
 def admitted(request: HttpRequest) -> Identity | None:
     """Return whom the API key speaks for that has let the request in, if one has."""
-    identity: Identity | None = getattr(request, ADMITTED, None)
+    identity: Identity | None = getattr(request, _ADMITTED, None)
     return identity
 
 
@@ -41,17 +42,17 @@ def note_asked(request: HttpRequest) -> None:
     setattr(request, _ASKED, True)
 
 
-def note_later(request: HttpRequest, note: Note) -> None:
-    """Leave something to AccountMiddleware that has to wait for the response.
+def defer(request: HttpRequest, task: Task) -> None:
+    """Leave a task to AccountMiddleware that has to wait for the response.
 
     The view may be in a transaction, which would undo it, and make others wait.
     """
-    setattr(request, _NOTE, note)
+    setattr(request, _DEFERRED, task)
 
 
-def note_of(request: HttpRequest) -> Note | None:
-    """Return what was left to be done."""
-    return getattr(request, _NOTE, None)
+def deferred(request: HttpRequest) -> Task | None:
+    """Return the task that was left, if one was."""
+    return getattr(request, _DEFERRED, None)
 
 
 def enter(request: HttpRequest, identity: Identity, account: Account) -> None:
@@ -64,7 +65,7 @@ def enter(request: HttpRequest, identity: Identity, account: Account) -> None:
     before = getattr(request, "session", None)
     was_accessed = bool(getattr(before, "accessed", False))
     request.session = KeySession(claims.dump(own), accessed=was_accessed)
-    setattr(request, ADMITTED, identity)
+    setattr(request, _ADMITTED, identity)
     if apps.is_installed("django.contrib.auth"):
         _forget_user(request)
 

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from django_secure_session import conf
 from django_secure_session.accounts.asking import reaching
-from django_secure_session.accounts.keyed import note_later
+from django_secure_session.accounts.keyed import defer
 from django_secure_session.api_keys import tokens
 from django_secure_session.api_keys.models import ApiKey
 from django_secure_session.api_keys.owners import Owner, aowner, owner
@@ -83,5 +83,5 @@ def _judge_owner(
     if key.org_id and (org is None or org.id != key.org_id):
         return RejectedKey("no_org", key.pk)
     if key.is_use_to_note():
-        note_later(request, partial(ApiKey.objects.note_use, key.pk, timezone.now()))
+        defer(request, partial(ApiKey.objects.note_use, key.pk, timezone.now()))
     return Identity(account, org, "api_key", scopes=key.scope_set, key_id=key.pk)

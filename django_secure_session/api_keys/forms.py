@@ -12,7 +12,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from django_secure_session.api_keys.managers import CreatedKey, checked_scopes
-from django_secure_session.api_keys.models import ApiKey
+from django_secure_session.api_keys.models import MAX_OVERLAP, ApiKey
 from django_secure_session.api_keys.tokens import ENVIRONMENT
 
 NEVER = "never"
@@ -112,7 +112,7 @@ class RotationForm(forms.Form):
     days = forms.IntegerField(
         label=_("Days in which the old key stays good"),
         min_value=0,
-        max_value=365,
+        max_value=MAX_OVERLAP.days,
         initial=7,
     )
 

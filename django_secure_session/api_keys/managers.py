@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from django_secure_session.api_keys.models import ApiKey
 
 LIFETIME = timedelta(days=365)
+#: Characters that the columns hold.
+NAME_LENGTH, OWNER_LENGTH = 100, 255
 #: Between two notes of when a key was last used.
 USE_INTERVAL = timedelta(minutes=1)
 
@@ -112,8 +114,8 @@ class ApiKeyManager(_Manager["ApiKey"]):
             id=minted.key_id,
             digest=minted.digest,
             env=env,
-            name=checked_text("name", name, 100),
-            account_id=checked_text("account_id", account_id, 255),
+            name=checked_text("name", name, NAME_LENGTH),
+            account_id=checked_text("account_id", account_id, OWNER_LENGTH),
             org_id="" if org_id is None else _checked_org(org_id),
             scopes=checked_scopes(scopes),
             created=now,
@@ -157,7 +159,7 @@ def checked_text(name: str, value: object, longest: int) -> str:
 def _checked_org(value: object) -> str:
     if value == "":
         raise ValueError("org_id is empty; None is for no organisation.")
-    return checked_text("org_id", value, 255)
+    return checked_text("org_id", value, OWNER_LENGTH)
 
 
 def checked_scopes(scopes: object) -> list[str]:

@@ -13,7 +13,10 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from django_secure_session import conf
+from django_secure_session.api_keys import tokens
 from django_secure_session.api_keys.managers import (
+    NAME_LENGTH,
+    OWNER_LENGTH,
     USE_INTERVAL,
     ApiKeyManager,
     ApiKeyQuerySet,
@@ -40,12 +43,16 @@ class ApiKey(models.Model):
     not be a user model.
     """
 
-    id = models.CharField(_("id"), max_length=12, primary_key=True, editable=False)
+    id = models.CharField(
+        _("id"), max_length=tokens.ID_LENGTH, primary_key=True, editable=False
+    )
     digest = models.CharField(_("SHA-256"), max_length=64, unique=True, editable=False)
     env = models.CharField(_("environment"), max_length=16, default="live")
-    name = models.CharField(_("name"), max_length=100)
-    account_id = models.CharField(_("account"), max_length=255, db_index=True)
-    org_id = models.CharField(_("organisation"), max_length=255, blank=True, default="")
+    name = models.CharField(_("name"), max_length=NAME_LENGTH)
+    account_id = models.CharField(_("account"), max_length=OWNER_LENGTH, db_index=True)
+    org_id = models.CharField(
+        _("organisation"), max_length=OWNER_LENGTH, blank=True, default=""
+    )
     scopes = models.JSONField(_("scopes"), default=list, blank=True)
     created = models.DateTimeField(_("created"), editable=False)
     expires = models.DateTimeField(_("expires"), null=True, blank=True)
@@ -180,5 +187,6 @@ class ApiKey(models.Model):
 def _refuse_wrong_overlap(overlap: object) -> None:
     if not isinstance(overlap, timedelta) or not ZERO <= overlap <= MAX_OVERLAP:
         raise ValueError(
-            f"overlap is {overlap!r}; it is a timedelta from 0 to 365 days."
+            f"overlap is {overlap!r}; it is a timedelta from 0 to {MAX_OVERLAP.days} "
+            "days."
         )

@@ -18,7 +18,7 @@ from django.http.response import HttpResponseBase
 
 from django_secure_session import conf
 from django_secure_session.accounts import get_provider
-from django_secure_session.accounts.keyed import Note, note_of, was_asked
+from django_secure_session.accounts.keyed import Task, deferred, was_asked
 from django_secure_session.backends.reports import logger
 from django_secure_session.cookies import vary
 from django_secure_session.exceptions import NotAuthorized, StoreUnavailable
@@ -57,14 +57,14 @@ class AccountMiddleware:
         if iscoroutinefunction(self):
             return self._acall(request)
         response = self.get_response(request)
-        if note := note_of(request):
-            _note(note)
+        if note := deferred(request):
+            _note_use(note)
         return _varied(request, response)
 
     async def _acall(self, request: HttpRequest) -> HttpResponseBase:
         response = await self.get_response(request)
-        if note := note_of(request):
-            await sync_to_async(_note)(note)
+        if note := deferred(request):
+            await sync_to_async(_note_use)(note)
         return _varied(request, response)
 
     def process_exception(
@@ -80,7 +80,7 @@ class AccountMiddleware:
         return answer(request, exception)
 
 
-def _note(note: Note) -> None:
+def _note_use(note: Task) -> None:
     """Note the use of a key; that this fails is no reason to refuse it."""
     try:
         note()

@@ -9,7 +9,6 @@ from typing import Any, Generic, Literal, TypeVar
 from django.http import HttpRequest
 
 from django_secure_session.accounts.current import MEMORY, acurrent, current
-from django_secure_session.accounts.keyed import ADMITTED
 from django_secure_session.guards.admission import aadmit, admit
 from django_secure_session.guards.policy import key_policy, session_policy
 from django_secure_session.identity import Account, Org
@@ -125,4 +124,3 @@ def prepare(request: HttpRequest) -> None:
     # and Django's lazy objects are never None.
     request.__class__ = request_class(type(request))  # type: ignore[arg-type]
     setattr(request, MEMORY, None)
-    setattr(request, ADMITTED, None)

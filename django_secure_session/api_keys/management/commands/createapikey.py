@@ -14,6 +14,8 @@ from django.db import router, transaction
 
 from django_secure_session.api_keys.managers import (
     LIFETIME,
+    NAME_LENGTH,
+    OWNER_LENGTH,
     CreatedKey,
     checked_text,
 )
@@ -85,9 +87,9 @@ def _asked(options: Mapping[str, Any]) -> dict[str, Any]:
     org, days = options["org"], options["days"]
     with _explained():
         return {
-            "name": checked_text("--name", options["name"], 100),
-            "account_id": checked_text("--account", options["account"], 255),
-            "org_id": None if org is None else checked_text("--org", org, 255),
+            "name": checked_text("--name", options["name"], NAME_LENGTH),
+            "account_id": checked_text("--account", options["account"], OWNER_LENGTH),
+            "org_id": None if org is None else checked_text("--org", org, OWNER_LENGTH),
             "scopes": options["scope"],
             "lifetime": None if options["never"] else timedelta(days=days),
             "env": options["env"],
