@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,33 +29,40 @@ def program(name: str, package: str) -> str:
     pytest.skip(reason)
 
 
-class RedisServer:
-    """A redis-server on a socket in a folder of its own.
+class Server:
+    """A program that runs in a folder of its own and says how it is doing."""
 
-    Every write is on the disk before it is answered, so a restart loses nothing.
-    """
+    #: What it says when it takes requests, in lower case.
+    ready = "ready to accept connections"
+    #: How to end it as a service manager does, and as a fault does.
+    gently, suddenly = signal.SIGTERM, signal.SIGKILL
 
     def __init__(self, folder: Path) -> None:
-        self._program = program("redis-server", "redis-server")
         self.folder = folder
-        self._process: subprocess.Popen[str] | None = None
+        self._process: subprocess.Popen[bytes] | None = None
 
-    @property
-    def url(self) -> str:
-        return f"unix://{self.folder}/socket"
+    def command(self) -> list[str]:
+        """Return what starts it in the foreground."""
+        raise NotImplementedError
+
+    def how(self) -> Mapping[str, Any]:
+        """Return what ``Popen`` is told beside the command."""
+        return {}
 
     def start(self) -> None:
         """Start and wait until it answers."""
-        command = [self._program, "--port", "0", "--unixsocket", "socket"]
-        durable = ["--save", "", "--appendonly", "yes", "--appendfsync", "always"]
-        self._process = subprocess.Popen(
-            [*command, *durable],
-            cwd=self.folder,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        self.wait_for("ready to accept connections")
+        reads, writes = os.pipe()
+        os.set_blocking(writes, False)  # what nobody reads is lost and stops nobody
+        self._output = os.fdopen(reads)
+        with os.fdopen(writes, "wb") as output:
+            self._process = subprocess.Popen(
+                self.command(),
+                cwd=self.folder,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                **self.how(),
+            )
+        self.wait_for(self.ready)
 
     def wait_for(self, text: str) -> None:
         """Wait until it says something in its log, in whatever case."""
@@ -60,53 +70,78 @@ class RedisServer:
         patience = threading.Timer(PATIENCE, self._process.kill)
         patience.start()
         try:
-            for line in self._process.stdout:
+            for line in self._output:
                 said.append(line)
                 if text in line.lower():
                     return
         finally:
             patience.cancel()
         self.stop()
-        raise RuntimeError(f"redis-server never said {text!r}: {''.join(said)}")
+        raise RuntimeError(f"{type(self).__name__} never said {text!r}: {said}")
 
     def stop(self) -> None:
         """End it as a service manager does; does nothing if it has ended."""
-        self._end(subprocess.Popen.terminate)
+        self._end(self.gently)
 
     def kill(self) -> None:
         """End it as a fault does."""
-        self._end(subprocess.Popen.kill)
+        self._end(self.suddenly)
 
-    def _end(self, end) -> None:
+    def _end(self, how: signal.Signals) -> None:
         process, self._process = self._process, None
         if process is None:
             return
-        with process:  # which also closes the pipe and waits
-            end(process)
-            try:
-                process.wait(PATIENCE)
-            except subprocess.TimeoutExpired:
-                process.kill()
+        process.send_signal(how)
+        try:
+            process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        self._output.close()
 
 
-@pytest.fixture(scope="session")
-def redis_server() -> Iterator[RedisServer]:
-    """Give the Redis of this test run, to be left running."""
-    yield from _running_redis()
-
-
-@pytest.fixture
-def own_redis() -> Iterator[RedisServer]:
-    """Give a Redis that the test may kill."""
-    yield from _running_redis()
-
-
-def _running_redis() -> Iterator[RedisServer]:
+@contextmanager
+def running(kind: type[Server]) -> Iterator[Server]:
+    """Give a server that runs, in a folder that nobody else may look into."""
     # pytest's own folders can have names that are too long for a socket's path.
     with tempfile.TemporaryDirectory() as folder:
-        server = RedisServer(Path(folder))
+        server = kind(Path(folder))
         try:
             server.start()
             yield server
         finally:
             server.kill()  # nobody needs its data, and it takes no time
+
+
+class RedisServer(Server):
+    """A redis-server on a socket in its folder.
+
+    Every write is on the disk before it is answered, so a restart loses nothing.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self._program = program("redis-server", "redis-server")
+
+    @property
+    def url(self) -> str:
+        return f"unix://{self.folder}/socket"
+
+    def command(self) -> list[str]:
+        command = [self._program, "--port", "0", "--unixsocket", "socket"]
+        durable = ["--save", "", "--appendonly", "yes", "--appendfsync", "always"]
+        return [*command, *durable]
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[RedisServer]:
+    """Give the Redis of this test run, to be left running."""
+    with running(RedisServer) as server:
+        yield server
+
+
+@pytest.fixture
+def own_redis() -> Iterator[RedisServer]:
+    """Give a Redis that the test may kill."""
+    with running(RedisServer) as server:
+        yield server
