@@ -14,6 +14,8 @@ from django.http.response import HttpResponseBase
 from django.utils import timezone, translation
 from hypothesis import settings as hypothesis_settings
 
+from tests.postgres import own_postgres as own_postgres
+from tests.postgres import postgres_server as postgres_server
 from tests.services import own_redis as own_redis
 from tests.services import redis_server as redis_server
 

@@ -18,11 +18,15 @@ import pytest
 PATIENCE = 20  # seconds that a server may take to do something
 
 
-def program(name: str, package: str) -> str:
-    """Return the path of a program; without it skip the test, in CI fail it."""
-    path = shutil.which(name)
-    if path is not None:
-        return path
+def program(name: str, package: str, *folders: Path) -> str:
+    """Return the path of a program; without it skip the test, in CI fail it.
+
+    The folders are looked into after those on the PATH.
+    """
+    path = os.pathsep.join([os.environ.get("PATH", os.defpath), *map(str, folders)])
+    found = shutil.which(name, path=path)
+    if found is not None:
+        return found
     reason = f"{name} is not installed; on Debian: apt-get install {package}"
     if os.environ.get("CI") == "true":
         pytest.fail(reason)
