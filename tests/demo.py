@@ -39,7 +39,7 @@ def manage(*command: str) -> list[str]:
 
 def environment(var: Path) -> dict[str, str]:
     # pytest-django exports the test suite's settings, which manage.py would take.
-    settings = "testproject.settings"
+    settings = "tests.demo_settings"
     return os.environ | {"DEMO_VAR": str(var), "DJANGO_SETTINGS_MODULE": settings}
 
 
