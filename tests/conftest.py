@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +25,16 @@ START = 1_800_000_000
 # How long an example takes says something about the machine, not about the code.
 hypothesis_settings.register_profile("untimed", deadline=None)
 hypothesis_settings.load_profile("untimed")
+
+
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector what is there until the end: all tests, all modules.
+
+    It would look through these again and again: a tenth of the suite's time.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
 
 
 @pytest.fixture
