@@ -5,6 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 HOST := 127.0.0.1:8000
+COVERAGE := # "-m coverage run" to know what the tests cover
 
 .DEFAULT_GOAL := help
 
@@ -20,7 +21,7 @@ demo: $(VENV)/.package ## Serve the demo site on http://127.0.0.1:8000
 
 .PHONY: test
 test: $(VENV)/.group-test ## Run the test suite (about four minutes)
-	$(BIN)/python -m pytest -rs -m "not bench and not browser and not heavy"
+	$(BIN)/python $(COVERAGE) -m pytest -rs -m "not bench and not browser and not heavy"
 
 .PHONY: test-heavy
 test-heavy: $(VENV)/.group-test ## Run the tests with many thousands of cases

@@ -4,14 +4,21 @@
 upstream`` Django's own, and ``all`` both, which keeps all cores busy. Interpreters are
 looked for on PATH and below ~/.pyenv/versions; one that is missing is named loudly and
 skipped.
+
+With ``--without-this`` this project's tests do not run on the Python and Django that
+run the script. Who asks for that runs those otherwise, under coverage, and joins all
+coverage with ``python scripts/matrix.py coverage`` afterwards.
 """
 
 from __future__ import annotations
 
+import argparse
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+
+import django
 
 CELLS = {
     "3.11": "py311-django52",
@@ -39,30 +46,58 @@ def run(*command: str) -> None:
         sys.exit(status)
 
 
+def this_cell() -> str:
+    """Return the name that the Python and Django running this have, or would have."""
+    (python, minor), version = sys.version_info[:2], django.VERSION
+    return f"py{python}{minor}-django{version[0]}{version[1]}"
+
+
+def run_tox(cells: list[str], interpreters: list[str]) -> None:
+    """Run cells, as many at a time as there are cores; show what ends badly."""
+    how = ["run-parallel", "--parallel", "auto", "--parallel-no-spinner"]
+    run("tox", *how, "-e", ",".join(cells), "--discover", *interpreters)
+
+
+def join_coverage(required: int) -> None:
+    """Join the coverage of the cells: code for one version is covered there only."""
+    run("coverage", "combine", "--quiet")
+    run("coverage", "report", "--fail-under", str(required))
+
+
 SUFFIXES = {"own": [""], "upstream": ["-upstream"], "all": ["", "-upstream"]}
 
 
-def main(tests: str = "own") -> None:
+def arguments() -> argparse.Namespace:
+    """Return what the command line asks for."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    what = [*SUFFIXES, "coverage"]
+    parser.add_argument("tests", nargs="?", default="own", choices=what)
+    parser.add_argument("--without-this", action="store_true")
+    return parser.parse_args()
+
+
+def main() -> None:
     """Run tox for the interpreters found, and report what their tests cover."""
+    asked = arguments()
     found = {version: find_interpreter(version) for version in CELLS}
     paths = {version: path for version, path in found.items() if path}
     for version in found.keys() - paths.keys():
         print(f"!!! Python {version} NOT FOUND: {CELLS[version]} is not tested !!!")
-    suffixes = SUFFIXES[tests]
-    cells = [CELLS[version] + suffix for suffix in suffixes for version in paths]
-    # As many at a time as there are cores; what one says is shown when it ends badly.
-    how = ["run-parallel", "--parallel", "auto", "--parallel-no-spinner"]
-    tox = ["tox", *how, "-e", ",".join(cells), "--discover", *paths.values()]
-    if "" not in suffixes:
-        run(*tox)
+    required = 100 if paths.keys() == found.keys() else 0
+    if asked.tests == "coverage":
+        join_coverage(required)
         return
-    run("coverage", "erase")
-    run(*tox)
-    run("coverage", "combine", "--quiet")
-    # Code for one version is covered there only, so all is asked of all together.
-    complete = paths.keys() == found.keys()
-    run("coverage", "report", "--fail-under", "100" if complete else "0")
+    suffixes = SUFFIXES[asked.tests]
+    cells = [CELLS[version] + suffix for suffix in suffixes for version in paths]
+    if asked.without_this:
+        cells = [cell for cell in cells if cell != this_cell()]
+    is_all_of_ours = "" in suffixes and not asked.without_this
+    if is_all_of_ours:
+        run("coverage", "erase")
+    run_tox(cells, [*paths.values()])
+    if is_all_of_ours:
+        join_coverage(required)
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main()
