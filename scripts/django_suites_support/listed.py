@@ -1,6 +1,7 @@
 """Tests that fail with this engine, each with the reason why they have to.
 
-An entry that passes after all, or that Django no longer has, fails the script.
+An entry that passes after all, or that Django no longer has, fails the script. At the
+end the one module of Django's tests that is left out.
 """
 
 from __future__ import annotations
@@ -61,3 +62,8 @@ MIDDLEWARE = {
     "test_view_with_login_when_sessions_app_is_not_installed": _OTHER_ENGINE,
     "test_client_regress.tests.SessionEngineTests.test_login": _OTHER_ENGINE,
 }
+
+#: Left out, as it has nothing to do with sessions and takes most of the time: it hashes
+#: passwords as slowly as a site has to. If it ever names a session, a request or a
+#: client, it is run again.
+WITHOUT_SESSIONS = "auth_tests.test_hashers"

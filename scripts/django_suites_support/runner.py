@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import json
 import os
+import re
+import sys
 import unittest
 from pathlib import Path
 from typing import Any
 
 from django.test.runner import DiscoverRunner
 
+from django_suites_support.listed import WITHOUT_SESSIONS
 from django_suites_support.patches import PATCHES
 
 
@@ -61,6 +66,11 @@ class RecordingRunner(DiscoverRunner):
         """Return our recorder in place of unittest's result."""
         return Recorder
 
+    def build_suite(self, *args: Any, **kwargs: Any) -> unittest.TestSuite:
+        """Leave out what has nothing to do with sessions."""
+        suite = super().build_suite(*args, **kwargs)
+        return self.test_suite(test for test in suite if not _is_left_out(test))
+
     def run_suite(self, suite: unittest.TestSuite, **kwargs: Any) -> Any:
         """Run the tests and write their outcomes."""
         PATCHES[os.environ["DJANGO_SUITES_PATCH"]]()
@@ -68,3 +78,14 @@ class RecordingRunner(DiscoverRunner):
         outcomes = json.dumps(result.outcomes)
         Path(os.environ["DJANGO_SUITES_OUTCOMES"]).write_text(outcomes)
         return result
+
+
+def _is_left_out(test: unittest.TestCase) -> bool:
+    module = type(test).__module__
+    return module == WITHOUT_SESSIONS and not _may_use_sessions(module)
+
+
+@functools.cache
+def _may_use_sessions(module: str) -> bool:
+    source = inspect.getsource(sys.modules[module])
+    return bool(re.search("session|request|client", source, re.IGNORECASE))
