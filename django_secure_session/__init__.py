@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from django_secure_session.accounts.log_in import alogin as alogin
-    from django_secure_session.accounts.log_in import alogout as alogout
     from django_secure_session.accounts.log_in import areauthenticate as areauthenticate
     from django_secure_session.accounts.log_in import aswitch_org as aswitch_org
     from django_secure_session.accounts.log_in import login as login
-    from django_secure_session.accounts.log_in import logout as logout
     from django_secure_session.accounts.log_in import reauthenticate as reauthenticate
     from django_secure_session.accounts.log_in import switch_org as switch_org
+    from django_secure_session.accounts.log_out import alogout as alogout
+    from django_secure_session.accounts.log_out import logout as logout
     from django_secure_session.accounts.provider import (
         AccountProvider as AccountProvider,
     )
@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from django_secure_session.signals import api_key_used as api_key_used
     from django_secure_session.signals import session_rejected as session_rejected
     from django_secure_session.signals import session_resealed as session_resealed
+    from django_secure_session.signals import session_revoked as session_revoked
     from django_secure_session.tokens import acreate_session as acreate_session
     from django_secure_session.tokens import adecode_session as adecode_session
     from django_secure_session.tokens import aencode_session as aencode_session
@@ -84,7 +85,7 @@ _HOMES = {
     "adecode_session": "tokens",
     "aencode_session": "tokens",
     "alogin": "accounts.log_in",
-    "alogout": "accounts.log_in",
+    "alogout": "accounts.log_out",
     "any_of": "decorators",
     "api_key_rejected": "signals",
     "api_key_used": "signals",
@@ -96,11 +97,12 @@ _HOMES = {
     "decode_session": "tokens",
     "encode_session": "tokens",
     "login": "accounts.log_in",
-    "logout": "accounts.log_in",
+    "logout": "accounts.log_out",
     "public": "decorators",
     "reauthenticate": "accounts.log_in",
     "session_rejected": "signals",
     "session_resealed": "signals",
+    "session_revoked": "signals",
     "switch_org": "accounts.log_in",
 }
 

@@ -23,6 +23,7 @@ Reason = Literal[
     "ambiguous",  # several cookies of the name, of different sessions
     "lost",  # it points to an entry that the cache no longer has
     "stale",  # it points to an entry that the cache has another content for
+    "revoked",  # somebody has ended the session, or logged it out
 ]
 
 #: Why an API key was refused.

@@ -45,6 +45,7 @@ class Claims(NamedTuple):
     ``read_at`` is when the provider was asked, ``authenticated_at`` when the account
     last proved itself, 0 where nobody saw that; ``methods`` is how (RFC 8176 has
     names). ``log_in`` names the log-in of Django that this was made from, "" for none.
+    ``epoch`` is the account's when the provider was asked, 0 without a registry.
     """
 
     account: Account
@@ -53,6 +54,7 @@ class Claims(NamedTuple):
     authenticated_at: int = 0
     methods: tuple[str, ...] = ()
     log_in: str = ""
+    epoch: int = 0
 
 
 class Identity(NamedTuple):

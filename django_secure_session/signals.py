@@ -23,3 +23,7 @@ api_key_used = Signal()
 #: An API key was refused. ``reason``, a code of ``exceptions.KeyRejection``, ``key_id``
 #: ("" for what is no key), ``view``, ``method`` and ``path``.
 api_key_rejected = Signal()
+
+#: A session has ended in the registry. ``account_id``, and ``handle``: "" for all of
+#: the account's. Sent with the model ``SessionRecord``, once that is committed.
+session_revoked = Signal()

@@ -45,15 +45,16 @@ async def aencode_session(
     """See :func:`encode_session`."""
     if isinstance(data_or_session, SessionStore):
         return await data_or_session.aseal(purpose=purpose, max_age=max_age)
-    return encode_session(
-        data_or_session, alias=alias, purpose=purpose, max_age=max_age
-    )
+    store = SessionStore(alias=alias)
+    await store.aupdate(dict(data_or_session))
+    return await store.aseal(purpose=purpose, max_age=max_age)
 
 
 def decode_session(
     token: str | None, *, alias: str = DEFAULT_ALIAS, purpose: str = SESSION_PURPOSE
 ) -> SessionStore | None:
     """Open a token of :func:`encode_session` or a cookie; None for a refused one."""
+    __traceback_hide__ = True
     store = SessionStore(token, alias=alias, purpose=purpose)
     return None if store.rejection or store.session_key is None else store
 
@@ -62,6 +63,7 @@ async def adecode_session(
     token: str | None, *, alias: str = DEFAULT_ALIAS, purpose: str = SESSION_PURPOSE
 ) -> SessionStore | None:
     """See :func:`decode_session`."""
+    __traceback_hide__ = True
     store = SessionStore(token, alias=alias, purpose=purpose)
     return None if await store.arejection() or store.session_key is None else store
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import functools
 import gc
 import threading
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from django.http.response import HttpResponseBase
 from django.utils import timezone, translation
 from hypothesis import settings as hypothesis_settings
 
+from django_secure_session import conf
 from tests.postgres import own_postgres as own_postgres
 from tests.postgres import postgres_server as postgres_server
 from tests.services import own_redis as own_redis
@@ -73,6 +75,37 @@ def close_in_other_threads(**_: object) -> None:
 request_finished.connect(close_in_other_threads)
 
 
+class RegistrySwitch:
+    """The registry of the tests' site: its app is installed, but off at first.
+
+    It takes the place of ``conf.revoker``. Below tests/registry/ it is on.
+    """
+
+    def __init__(self) -> None:
+        self.is_on = False
+        self._real = conf.revoker
+        self.cache_clear = self._real.cache_clear
+
+    def __call__(self):
+        return self._real() if self.is_on else None
+
+    def receive_save(self, receive, **named: object) -> None:
+        if self.is_on:
+            receive(**named)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def registry_switch() -> Iterator[RegistrySwitch]:
+    from django_secure_session.registry import receivers  # its models need the apps
+
+    switch = RegistrySwitch()
+    receive = functools.partial(switch.receive_save, receivers.receive_save)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(conf, "revoker", switch)
+        patch.setattr(receivers, "receive_save", receive)
+        yield switch
+
+
 @pytest.fixture(autouse=True)
 def _default_language() -> Iterator[None]:
     """Leave no language behind that a request has chosen: pages are compared."""
@@ -84,7 +117,7 @@ class Clock:
     """The time that the package and Django see; it moves only by hand."""
 
     def __init__(self) -> None:
-        self.now: float = START
+        self.now: float = float(START)
 
     def tick(self, seconds: float = 0, **units: float) -> None:
         self.now += seconds + timedelta(**units).total_seconds()

@@ -14,6 +14,7 @@ DEBUG = False
 INSTALLED_APPS = [
     "django_secure_session",
     "django_secure_session.api_keys",
+    "django_secure_session.registry",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",

@@ -99,6 +99,7 @@ all_claims = st.builds(
     times,
     st.lists(st.text(), max_size=3).map(tuple),
     st.text(),
+    times,
 )
 
 

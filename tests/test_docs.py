@@ -73,6 +73,7 @@ from django_secure_session.keyring import (
     root_from_secret_key,
     root_keys,
 )
+from django_secure_session.registry import checks as registry_checks
 from django_secure_session.serializers import CompactJSON
 from tests.pages import BLOCKS, DOCS, FENCE, PAGES, ROOT, Block, blocks_of, read
 from tests.sealing import encode
@@ -172,6 +173,8 @@ def test_the_whole_settings_file_passes_all_checks(settings, monkeypatch):
 
     assert len(conf.get_configs()) == 3
     problems = [*checks.check_settings(), *checks.check_deployment()]
+    problems += registry_checks.check_registry()
+    problems += registry_checks.check_registry_deployment()
     assert [*problems, *checks.check_guards()] == []
 
 
@@ -544,7 +547,7 @@ def test_every_reason_is_in_the_token_format(reason):
     assert f"| `{reason}` |" in read(REFERENCE / "token-format.md")
 
 
-CHECKS = (checks.guards, checks.sessions, key_checks)
+CHECKS = (checks.guards, checks.sessions, key_checks, registry_checks)
 
 
 @pytest.mark.parametrize(
@@ -562,7 +565,7 @@ def test_every_check_is_in_the_reference(check_id):
     assert f"| `{check_id}` |" in read(REFERENCE / "checks.md")
 
 
-APPS = {"django_secure_session", "django_secure_session.api_keys"}
+APPS = {f"django_secure_session{name}" for name in ("", ".api_keys", ".registry")}
 
 
 def own_options() -> list[tuple[str, str]]:
@@ -584,6 +587,7 @@ def test_every_command_and_option_is_in_the_reference():
 
     names = {"genkey", "guards", "inspectsession", "rotatekey"}
     names |= {"createapikey", "listapikeys", "revokeapikey"}
+    names |= {"prunesessions", "revokesessions"}
     assert {name for name, _ in options} == names
     for name, option in options:
         section = text.partition(f"## {name}\n")[2].partition("\n## ")[0]
@@ -1215,6 +1219,7 @@ ALL_CLAIMS = Claims(
     NOW - 9,
     ("pwd", "otp"),
     "0123456789012345678901",
+    2,
 )
 
 
@@ -1243,6 +1248,7 @@ def test_the_members_of_claims_are_those_on_the_page():
                 *({"org": ""}, {"org": 7}, {"org": "acme"}, {"amr": 7}, {"amr": [7]}),
                 *({"amr": ["pwd"]}, {"iat": "now"}, {"iat": -1}, {"auth_time": 0.5}),
                 *({"auth_time": -1}, {"auth_time": NOW}, {"iat": 0}, {"other": 7}),
+                *({"epoch": 2}, {"epoch": "2"}, {"epoch": -1}),
             )
         ),
         ["sub"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from datetime import timedelta
 from types import SimpleNamespace
 
@@ -1119,3 +1120,11 @@ def test_a_user_whose_session_hash_is_empty_is_nobody(visitor, ada, monkeypatch)
 
     assert visitor.do(logging_in_django(ada)).items() >= NOBODY.items()
     assert visitor.who() == NOBODY
+
+
+def test_a_log_in_takes_the_place_of_a_cookie_of_an_unknown_key(visitor, settings):
+    visitor.do(log_in)
+    settings.SECURE_SESSION = settings.SECURE_SESSION | {"KEY": secrets.token_bytes(32)}
+    visitor.do(log_in)
+
+    assert visitor.who() == says(ADA)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -16,14 +15,14 @@ from django.http import HttpRequest
 from django.utils.asyncio import async_unsafe
 
 from django_secure_session import conf
-from django_secure_session.accounts.claims import look_at
+from django_secure_session.accounts.claims import look_at, new_claims
 from django_secure_session.accounts.provider import (
     AccountProvider,
     DjangoUserProvider,
     get_provider,
 )
 from django_secure_session.backends.encrypted_cookies import SessionStore
-from django_secure_session.backends.reports import log_unavailable
+from django_secure_session.backends.reports import unavailable
 from django_secure_session.exceptions import StoreUnavailable
 from django_secure_session.identity import Account, Claims, Org
 
@@ -51,7 +50,7 @@ def read_claims(
         # Now, because another task may log somebody in while the provider is asked.
         log_in = log_in_of(session, old)
         account, org = ask(provider, account_of, old)
-    return new_claims(account, org, log_in, old)
+    return new_claims(account, org, log_in, old, session.epoch)
 
 
 async def aread_claims(
@@ -65,7 +64,7 @@ async def aread_claims(
             return None
         log_in = log_in_of(session, old)
         account, org = await aask(provider, account_of, old)
-    return new_claims(account, org, log_in, old)
+    return new_claims(account, org, log_in, old, session.epoch)
 
 
 def provider_of(session: SessionStore) -> AccountProvider:
@@ -209,19 +208,4 @@ def reaching(store: str) -> Iterator[None]:
     try:
         yield
     except (InterfaceError, OperationalError) as error:
-        unavailable = StoreUnavailable(store)
-        unavailable.__cause__ = error
-        log_unavailable(unavailable)
-        raise unavailable from error
-
-
-def new_claims(
-    account: Account | None, org: Org | None, log_in: str | None, old: Claims | None
-) -> Claims | None:
-    """Return claims as of now; what an account has proved before stays proved."""
-    if account is None or log_in is None:
-        return None
-    now = int(time.time())
-    if old is None or old.account.id != account.id:
-        return Claims(account, org, now, log_in=log_in)
-    return old._replace(account=account, org=org, read_at=now, log_in=log_in)
+        raise unavailable(store, error) from error

@@ -1,14 +1,16 @@
 """Claims as the bytes that a session is sealed with, and what they hold on to.
 
 They are a JSON object with the names of OpenID Connect where that has one: ``sub``,
-``role``, ``verified``, ``org``, ``iat``, ``auth_time``, ``amr``, and ``log_in``.
+``role``, ``verified``, ``org``, ``iat``, ``auth_time``, ``amr``, ``log_in``, ``epoch``.
 """
 
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 import json
+import time
 from secrets import compare_digest
 from typing import NamedTuple
 
@@ -25,7 +27,7 @@ _decode = json.JSONDecoder().raw_decode
 
 def dump(claims: Claims) -> bytes:
     """Return the bytes to seal; what is empty or false is left out."""
-    account, org, read_at, authenticated_at, methods, log_in = claims
+    account, org, read_at, authenticated_at, methods, log_in, epoch = claims
     content = {
         "sub": account.id,
         "role": account.role,
@@ -35,10 +37,13 @@ def dump(claims: Claims) -> bytes:
         "auth_time": authenticated_at,
         "amr": list(methods),
         "log_in": log_in,
+        "epoch": epoch,
     }
     return _encode({name: value for name, value in content.items() if value}).encode()
 
 
+# What a request looks at twice is read once.
+@functools.lru_cache(64)
 def parse(raw: bytes) -> Claims | None:
     """Return the claims in sealed bytes, None for bytes that hold none.
 
@@ -58,25 +63,50 @@ def parse(raw: bytes) -> Claims | None:
                 id=content["sub"], role=content["role"], verified=get("verified", False)
             ),
             Org(id=org) if org is not None else None,
-            _seconds(content["iat"]),
-            _seconds(get("auth_time", 0)),
+            _number(content["iat"]),
+            _number(get("auth_time", 0)),
             tuple(map(_text, get("amr", ()))),
             _text(get("log_in", "")),
+            _number(get("epoch", 0)),
         )
     except (AttributeError, LookupError, RecursionError, TypeError, ValueError):
         return None
 
 
-def _seconds(value: object) -> int:
-    if isinstance(value, int) and 0 <= value < 2**64:  # more is nothing to count with
+def _number(value: object) -> int:
+    if isinstance(value, int) and 0 <= value < 2**64:  # no more is ever counted
         return value
-    raise ValueError("no Unix time")
+    raise ValueError("no number")
 
 
 def _text(value: object) -> str:
     if isinstance(value, str):
         return value
     raise ValueError("no text")
+
+
+def new_claims(
+    account: Account | None,
+    org: Org | None,
+    log_in: str | None,
+    old: Claims | None,
+    epoch: int | None,
+) -> Claims | None:
+    """Return claims as of now; what an account has proved before stays proved.
+
+    *epoch* is the account's from before the provider was asked: what changed meanwhile
+    makes the claims old at once.
+    """
+    if account is None or log_in is None:
+        return None
+    now, epoch = int(time.time()), epoch or 0
+    if old is None or old.account.id != account.id:
+        return Claims(account, org, now, log_in=log_in, epoch=epoch)
+    # The session may have been told of its epoch by a cache that is late.
+    epoch = max(epoch, old.epoch)
+    return old._replace(
+        account=account, org=org, read_at=now, log_in=log_in, epoch=epoch
+    )
 
 
 def are_of_another(raw: bytes, account: Account) -> bool:

@@ -96,6 +96,8 @@ def _told(session: SessionStore, seen: Seen) -> Identity | None:
     found = claims.parse(seen.claims)
     if found is None or not seen.bears(found):
         return None if seen.log_in() else NOBODY
+    if found.epoch < (session.epoch or 0):
+        return None  # something about the account has changed since
     max_age = conf.get_config(session.alias).claims_max_age
     if claims.are_current(found, time.time(), max_age):
         return claims.identity(found)

@@ -1,19 +1,14 @@
-"""Log in, log out, act for another organisation, prove oneself again."""
+"""Log in, act for another organisation, prove oneself again."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterable
 
-from django.apps import apps
 from django.contrib.auth import SESSION_KEY
-from django.contrib.auth import alogout as django_alogout
-from django.contrib.auth import logout as django_logout
-from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.http import HttpRequest
 from django.middleware.csrf import rotate_token
 
-from django_secure_session import conf
 from django_secure_session.accounts import claims
 from django_secure_session.accounts.asking import (
     aread_account,
@@ -21,12 +16,14 @@ from django_secure_session.accounts.asking import (
     as_org,
     asking,
     log_in_of,
-    new_claims,
     provider_of,
     read_account,
 )
 from django_secure_session.accounts.current import acurrent, current, session_of
+from django_secure_session.accounts.devices import device_of
+from django_secure_session.accounts.epochs import aepoch_of, epoch_of
 from django_secure_session.accounts.keyed import admitted
+from django_secure_session.accounts.log_out import aend, end, needed_session
 from django_secure_session.backends.encrypted_cookies import SessionStore
 from django_secure_session.exceptions import (
     NotAuthenticated,
@@ -51,10 +48,11 @@ def login(
     anything but an Account; Django users have ``django.contrib.auth.login()``.
     """
     fresh = _first_claims(account, org, methods)
-    session = _needed_session(request)
+    session = needed_session(request)
+    epoch = epoch_of(session, account.id)
     if _is_of_another(session, account):
-        _end(request, session)
-    _begin(request, session, fresh)
+        end(request, session)
+    _begin(request, session, fresh, epoch)
 
 
 async def alogin(
@@ -65,23 +63,12 @@ async def alogin(
 ) -> None:
     """See :func:`login`."""
     fresh = _first_claims(account, org, methods)
-    session = _needed_session(request)
+    session = needed_session(request)
+    epoch = await aepoch_of(session, account.id)
     await session.aclaims()
     if _is_of_another(session, account):
-        await _aend(request, session)
-    _begin(request, session, fresh)
-
-
-def logout(request: HttpRequest) -> None:
-    """End the session and with it the log-in, whichever way it came about."""
-    _end(request, _needed_session(request))
-
-
-async def alogout(request: HttpRequest) -> None:
-    """See :func:`logout`."""
-    session = _needed_session(request)
-    await session.aclaims()
-    await _aend(request, session)
+        await aend(request, session)
+    _begin(request, session, fresh, epoch)
 
 
 def switch_org(request: HttpRequest, org_id: str | None) -> None:
@@ -98,7 +85,7 @@ def switch_org(request: HttpRequest, org_id: str | None) -> None:
         account_of = read_account(request, provider, old) if org or not org_id else None
         log_in = log_in_of(session, old)
         switched = account_of(org.id if org else None) if account_of else None
-    _act_for(session, new_claims(as_account(switched), org, log_in, old), old)
+    _act_for(session, switched, org, log_in, old)
 
 
 async def aswitch_org(request: HttpRequest, org_id: str | None) -> None:
@@ -114,7 +101,7 @@ async def aswitch_org(request: HttpRequest, org_id: str | None) -> None:
         account_of = await aread_account(request, provider, old) if is_member else None
         log_in = log_in_of(session, old)
         switched = await account_of(org.id if org else None) if account_of else None
-    _act_for(session, new_claims(as_account(switched), org, log_in, old), old)
+    _act_for(session, switched, org, log_in, old)
 
 
 def reauthenticate(request: HttpRequest, methods: Iterable[str] = PASSWORD) -> None:
@@ -155,67 +142,17 @@ def _texts(methods: Iterable[str]) -> tuple[str, ...]:
     return texts
 
 
-def _needed_session(request: HttpRequest) -> SessionStore:
-    if admitted(request):
-        raise SessionReadOnly
-    session = getattr(request, "session", None)
-    if isinstance(session, SessionStore):
-        return session
-    raise ImproperlyConfigured(
-        "There is no encrypted session on this request. It needs a session middleware "
-        f'and SESSION_ENGINE = "{conf.ENGINE}".'
-    )
-
-
 def _is_of_another(session: SessionStore, account: Account) -> bool:
     """Tell whether a session's data must not go to this account."""
     return SESSION_KEY in session or claims.are_of_another(session.claims, account)
 
 
-def _begin(request: HttpRequest, session: SessionStore, fresh: Claims) -> None:
-    session.renew(claims.dump(fresh), log_in=True)
+def _begin(
+    request: HttpRequest, session: SessionStore, fresh: Claims, epoch: int
+) -> None:
+    session.device = device_of(request)
+    session.renew(claims.dump(fresh._replace(epoch=epoch)), log_in=True)
     rotate_token(request)  # as Django does: who knew it before must not know it now
-
-
-def _is_of_django(session: SessionStore) -> bool:
-    return SESSION_KEY in session and apps.is_installed("django.contrib.auth")
-
-
-#: What Django raises for ids in a session that no user can have.
-_NO_USER = (OverflowError, TypeError, ValidationError)
-
-
-def _end(request: HttpRequest, session: SessionStore) -> None:
-    with asking(session):
-        if _is_of_django(session) and _has_user(request):
-            return django_logout(request)
-    session.flush()
-
-
-def _has_user(request: HttpRequest) -> bool:
-    """Tell whether Django, which looks the user up to log out, can do that."""
-    try:
-        bool(getattr(request, "user", None))
-    except _NO_USER:
-        return False
-    return True
-
-
-async def _aend(request: HttpRequest, session: SessionStore) -> None:
-    with asking(session):
-        if _is_of_django(session) and await _ahas_user(request):
-            return await django_alogout(request)
-    await session.aflush()
-
-
-async def _ahas_user(request: HttpRequest) -> bool:
-    """See :func:`_has_user`."""
-    try:
-        if hasattr(request, "auser"):
-            await request.auser()
-    except _NO_USER:
-        return False
-    return True
 
 
 def _logged_in(
@@ -235,9 +172,17 @@ def _refuse_no_org_id(org_id: object) -> None:
         raise TypeError(f"An organisation's id is a text, not {org_id!r}: str(org.pk).")
 
 
-def _act_for(session: SessionStore, switched: Claims | None, old: Claims) -> None:
+def _act_for(
+    session: SessionStore,
+    account: Account | None,
+    org: Org | None,
+    log_in: str | None,
+    old: Claims,
+) -> None:
     if claims.parse(session.claims) != old:
         raise NotAuthenticated  # another task of the request has ended the log-in
+    account = as_account(account)
+    switched = claims.new_claims(account, org, log_in, old, session.epoch)
     if switched is None:
         raise NotAuthorized("no_org")
     session.renew(claims.dump(switched))

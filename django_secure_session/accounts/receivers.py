@@ -14,9 +14,10 @@ from django_secure_session.accounts.asking import (
     asking,
     is_proven,
     log_in_of,
-    new_claims,
     provider_of,
 )
+from django_secure_session.accounts.devices import device_of
+from django_secure_session.accounts.epochs import epoch_of
 from django_secure_session.backends.encrypted_cookies import SessionStore
 from django_secure_session.identity import Claims
 
@@ -36,6 +37,7 @@ def receive_log_in(
         return
     if session.get(SESSION_KEY) != _id_of(user):
         return
+    session.device = device_of(request)
     fresh = _first_claims(session, user)
     if fresh is not None:
         session.renew(claims.dump(fresh), log_in=True, keep=_kept(session, fresh))
@@ -49,11 +51,15 @@ def _first_claims(session: SessionStore, user: Any) -> Claims | None:
         return None
     provider = provider_of(session)
     log_in = log_in_of(session, None)  # the user's: another may come while it is asked
+    user_id = str(session[SESSION_KEY])
+    epoch = epoch_of(session, user_id)
     with asking(session):
         account, org = ask(
             provider, lambda org_id: provider.account_for_user(user, org_id), None
         )
-    fresh = new_claims(account, org, log_in, None)
+    if account and account.id != user_id:
+        epoch = epoch_of(session, account.id)
+    fresh = claims.new_claims(account, org, log_in, None, epoch)
     return fresh and fresh._replace(authenticated_at=fresh.read_at)
 
 

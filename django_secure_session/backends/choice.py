@@ -17,8 +17,8 @@ from django_secure_session.exceptions import BadToken, Reason
 MAX_CANDIDATES = 64  # that are decrypted, and that are looked at otherwise
 
 #: Cookies refused for these reasons stay in the browser: another host may know the
-#: key, and a clock recovers.
-LEFT_ALONE: frozenset[Reason | None] = frozenset({"unknown_key", "future"})
+#: key, a clock recovers, and a slow answer must not delete what a newer log-in has set.
+LEFT_ALONE: frozenset[Reason | None] = frozenset({"unknown_key", "future", "revoked"})
 
 
 class Opened(NamedTuple):

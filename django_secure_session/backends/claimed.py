@@ -57,7 +57,8 @@ class ClaimedSession(TimedSession):
         self._loaded()
         if keep is not None:
             self._keep_only(keep)
-        if self._sid and self._sid == self._opened_sid:
+        # Another account's may have been saved under the present one by now.
+        if self._sid and (keep is not None or self._sid == self._opened_sid):
             self._renew_sid()
         if log_in:
             self._created = None

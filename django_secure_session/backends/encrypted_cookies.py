@@ -9,8 +9,10 @@ is a sealed pointer to an entry there. Only then is there I/O, and one thread ho
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, NamedTuple
 
+from asgiref.sync import sync_to_async
 from django.contrib.auth import SESSION_KEY
 from django.utils.crypto import constant_time_compare
 from django.utils.encoding import force_str
@@ -18,113 +20,29 @@ from django.utils.encoding import force_str
 from django_secure_session import conf
 from django_secure_session.backends import spill
 from django_secure_session.backends.choice import Opened
-from django_secure_session.backends.opening import OpenedSession
-from django_secure_session.backends.reports import aannounce, announce, log_undecodable
-from django_secure_session.codec.metadata import MAX_CLOCK_SKEW, POINTER, Metadata
+from django_secure_session.backends.registered import Task
+from django_secure_session.backends.reports import log_undecodable
+from django_secure_session.backends.saving import SavedSession, do
 from django_secure_session.exceptions import BadToken
-from django_secure_session.signals import session_resealed
-
-ENCODE_PURPOSE = "encode"
+from django_secure_session.protocols import Registration
 
 # A site with a wrong key must not start; Django imports its engine at start-up.
 conf.get_configs()
 
 
-class Sealed(NamedTuple):
-    """What saving makes: a token, and what goes into the cache if it points there."""
+class Ending(NamedTuple):
+    """What there is of a session that is to end."""
 
-    token: str
-    metadata: Metadata
-    claims: bytes
-    body: bytes
-    entry: spill.Entry | None
+    sid: bytes = b""
+    entries: frozenset[bytes] = frozenset()
+    registration: Registration | None = None
+
+    def __repr__(self) -> str:
+        return "<Ending>"  # no sid is for an error page
 
 
-class SessionStore(OpenedSession):
+class SessionStore(SavedSession):
     """A session kept whole in its own cookie, encrypted and authenticated."""
-
-    # Sealing
-
-    def save(self, must_create: bool = False) -> None:
-        """Seal the session into a new ``session_key``.
-
-        Raise SessionTooLarge, SessionTooDeep, or what the serializer raises, and
-        StoreUnavailable; then the session is as it was.
-        """
-        self._loaded()
-        sealed = self._seal()
-        if change := self._cache_change(sealed):
-            self._reach(spill.replace, *change)
-        if self._become(sealed):
-            announce(session_resealed, type(self), alias=self.alias, sid=self.sid)
-
-    async def asave(self, must_create: bool = False) -> None:
-        """See :meth:`save`."""
-        await self._aloaded()
-        sealed = self._seal()
-        if change := self._cache_change(sealed):
-            await self._areach(spill.replace, *change)
-        if self._become(sealed):
-            await aannounce(
-                session_resealed, type(self), alias=self.alias, sid=self.sid
-            )
-
-    def _seal(self) -> Sealed:
-        __traceback_hide__ = True
-        codec = self._codec
-        body = codec.dump(self._loaded())
-        metadata = self._next_metadata()
-        claims = self._claims
-        token = codec.seal(metadata, body, claims)
-        entry = None
-        if self._spills(token):
-            entry = self._new_entry(metadata, body)
-            pointing = metadata._replace(flags=metadata.flags | POINTER)
-            token = codec.seal(pointing, entry.pointer, claims)
-        self._refuse_large(token, self.purpose)
-        return Sealed(token, metadata, claims, body, entry)
-
-    def _spills(self, token: str) -> bool:
-        """Tell whether a token's content goes into the cache."""
-        config = self._config
-        if config.placement != "spill" or self.purpose != conf.SESSION_PURPOSE:
-            return False
-        return len(token) + len(config.cookie_name) > config.spill_above
-
-    def _new_entry(self, metadata: Metadata, body: bytes) -> spill.Entry:
-        codec = conf.get_codec(self.alias, conf.SPILL_PURPOSE)
-        content = codec.seal_bytes(metadata, body)
-        if len(content) > conf.SPILL_LIMIT:
-            raise self._too_large("cache entry", len(content), conf.SPILL_LIMIT)
-        return spill.new_entry(content)
-
-    def _cache_change(
-        self, sealed: Sealed
-    ) -> tuple[spill.Entry | None, int, tuple[bytes, ...]] | None:
-        """Return the new entry, the seconds it is kept, and the names of old ones."""
-        if not (sealed.entry or self._entry_name or self._superseded):
-            return None  # neither now nor before
-        old = self._old_entries() if self._is_final() else ()
-        if not sealed.entry and not old:
-            return None
-        seconds = sealed.metadata.expires - sealed.metadata.issued
-        return sealed.entry, seconds + MAX_CLOCK_SKEW, old
-
-    def _old_entries(self) -> tuple[bytes, ...]:
-        current = (self._entry_name,) if self._entry_name else ()
-        return (*self._superseded, *current)
-
-    def _become(self, sealed: Sealed) -> bool:
-        """Be what was sealed; tell whether a fallback key had sealed it before."""
-        self._session_key = sealed.token
-        self._adopt(sealed.metadata, sealed.claims, sealed.body)
-        if sealed.entry or self._entry_name:
-            self._superseded = () if self._is_final() else self._old_entries()
-            self._entry_name = sealed.entry.name if sealed.entry else None
-        self.modified = self._sealed_here = True
-        self._is_renewed = False
-        resealed, self._stale_key = self._stale_key, False
-        return resealed
 
     # Beginning and ending
 
@@ -171,33 +89,75 @@ class SessionStore(OpenedSession):
         self._claims = b""
 
     def delete(self, session_key: str | None = None) -> None:
-        """Drop this session and its data, or end another one named by its token."""
+        """Drop this session and its data, or end another one named by its token.
+
+        Raise StoreUnavailable; then it has not ended everywhere.
+        """
+        __traceback_hide__ = True
         self._loaded()
-        sid, entries = self._named(session_key)
-        if entries:
-            self._reach(spill.remove, entries)
-        self._end(sid, itself=session_key is None)
+        ending = self._itself()
+        if session_key is not None:
+            ending = self._named(session_key)
+        if tasks := self._ending_in_stores(ending):
+            self._reach(do, tasks)
+        self._end(ending.sid, itself=session_key is None)
 
     async def adelete(self, session_key: str | None = None) -> None:
         """See :meth:`delete`."""
+        __traceback_hide__ = True
         await self._aloaded()
-        sid, entries = self._named(session_key)
-        if entries:
-            await self._areach(spill.remove, entries)
-        self._end(sid, itself=session_key is None)
+        ending = self._itself()
+        if session_key is not None:
+            ending = await self._anamed(session_key)
+        if tasks := self._ending_in_stores(ending):
+            await self._areach(do, tasks)
+        self._end(ending.sid, itself=session_key is None)
 
-    def _named(self, token: str | None) -> tuple[bytes, set[bytes]]:
-        """Return sid and cache entries of the session with a token, None for this."""
-        if token is None:
-            return self._sid, set(self._old_entries())
+    def _itself(self) -> Ending:
+        return Ending(self._sid, frozenset(self._old_entries()), self._registration)
+
+    def _named(self, token: str) -> Ending:
+        """Return what there is of the session with a token, as old as it may be."""
+        __traceback_hide__ = True
+        ending, opened = self._told_by(token)
+        try:
+            registration = opened and self._find(opened).registration
+        except BadToken:  # it has ended, or its entry is lost
+            registration = None
+        return ending._replace(registration=registration)
+
+    async def _anamed(self, token: str) -> Ending:
+        """See :meth:`_named`."""
+        __traceback_hide__ = True
+        ending, opened = self._told_by(token)
+        try:
+            registration = opened and (await self._afind(opened)).registration
+        except BadToken:
+            registration = None
+        return ending._replace(registration=registration)
+
+    def _told_by(self, token: str) -> tuple[Ending, Opened | None]:
+        """Return what a token itself tells, and what is to be looked up, if any."""
+        __traceback_hide__ = True
         try:
             opened = Opened(token, *self._codec.unseal(token))
             name = opened.entry_name()
         except BadToken:
-            return b"", set()
+            return Ending(), None
         sid = opened.metadata.sid
         ours = self._old_entries() if sid == self._sid else ()
-        return sid, {*ours, *([name] if name else [])}
+        ending = Ending(sid, frozenset([*ours, *([name] if name else [])]))
+        return ending, opened if conf.revoker() else None
+
+    def _ending_in_stores(self, ending: Ending) -> list[Task]:
+        # The registry first: without it a copy of the cookie would go on.
+        tasks: list[Task] = []
+        if (revoker := conf.revoker()) and ending.registration:
+            tasks.append(partial(revoker.end, ending.registration))
+        if ending.entries:
+            alias = self._config.cache_alias
+            tasks.append(partial(spill.remove, alias, ending.entries))
+        return tasks
 
     def _end(self, sid: bytes, *, itself: bool) -> None:
         if sid:
@@ -207,6 +167,7 @@ class SessionStore(OpenedSession):
             self._session_cache = {}
             self._session_key = self._entry_name = None
             self._superseded = ()
+            self._registration = None
             self.modified = self._was_ended = True
 
     async def aflush(self) -> None:
@@ -216,24 +177,28 @@ class SessionStore(OpenedSession):
 
     @classmethod
     def clear_expired(cls) -> None:
-        """Do nothing: an expired session is nowhere but in a browser."""
+        """Forget what a registry has of expired sessions; nothing else has any."""
+        if revoker := conf.revoker():
+            revoker.prune()
 
     @classmethod
     async def aclear_expired(cls) -> None:
         """See :meth:`clear_expired`."""
+        if revoker := conf.revoker():
+            await sync_to_async(revoker.prune)()
 
     # For other storage than the cookie
 
     def encode(self, session_dict: dict[str, Any]) -> str:
         """Seal any dict into a text that only :meth:`decode` opens, never a cookie."""
-        other = type(self)(alias=self.alias, purpose=ENCODE_PURPOSE)
+        other = type(self)(alias=self.alias, purpose=conf.ENCODE_PURPOSE)
         other.update(session_dict)
         other.save()
         return str(other.session_key)
 
     def decode(self, session_data: bytes | str) -> dict[str, Any]:
         """Open what :meth:`encode` returned; ``{}`` and a warning for anything else."""
-        other = type(self)(alias=self.alias, purpose=ENCODE_PURPOSE)
+        other = type(self)(alias=self.alias, purpose=conf.ENCODE_PURPOSE)
         try:
             opened = other._open(force_str(session_data, errors="replace"))
             return other._codec.read_body(opened.body)

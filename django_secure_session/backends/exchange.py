@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Literal, NamedTuple
 
+from django.contrib.sessions.backends.base import UpdateError
 from django.core.exceptions import ImproperlyConfigured
 
 from django_secure_session import conf
 from django_secure_session.backends.choice import LEFT_ALONE
-from django_secure_session.backends.extended import ExtendedSession
+from django_secure_session.backends.registered import RegisteredSession
 from django_secure_session.backends.reports import log_too_large
 from django_secure_session.codec.metadata import ENDS_WITH_BROWSER
 from django_secure_session.exceptions import SessionTooLarge
@@ -35,11 +36,9 @@ class CookieChange(NamedTuple):
     reach: Reach
 
 
-class ExchangedSession(ExtendedSession):
+class ExchangedSession(RegisteredSession):
     """A session that knows the cookies it came in and those it will go in."""
 
-    #: Whether a store that this session needs did not answer.
-    unavailable = False
     #: Whether accept() was called.
     has_accepted = False
     #: The tokens that came; None where nobody told, as for one that a view has made.
@@ -100,8 +99,9 @@ class ExchangedSession(ExtendedSession):
 
         It stays until the site writes something in its place, or ends the session.
         """
-        refused = self._rejection in LEFT_ALONE
-        return refused and not self._was_ended and not self._loaded()
+        if self._rejection not in LEFT_ALONE or self._was_ended:
+            return False
+        return not self._loaded() and not self._claims
 
     def cookie_change(self) -> CookieChange | None:
         """Return what this response has to tell the browser, or None for nothing."""
@@ -154,6 +154,8 @@ class ExchangedSession(ExtendedSession):
                 self.save()
             except SessionTooLarge as error:
                 self._keep_as_it_was(error)
+            except UpdateError:
+                self._give_way()
 
     async def asave_for_response(self) -> None:
         """See :meth:`save_for_response`."""
@@ -167,6 +169,14 @@ class ExchangedSession(ExtendedSession):
                 await self.asave()
             except SessionTooLarge as error:
                 self._keep_as_it_was(error)
+            except UpdateError:
+                self._give_way()
+
+    def _give_way(self) -> None:
+        """Send no cookie: another request has sent a newer one, or deleted it."""
+        self._begin()
+        self._session_key, self._session_cache = None, {}
+        self._rejection = "revoked"
 
     def _is_final(self) -> bool:
         """Tell whether what is saved now is what the browser will have.
@@ -194,7 +204,7 @@ class ExchangedSession(ExtendedSession):
     def _is_due(self) -> bool:
         if self.modified:
             # Logging in has sealed it already; unless it changed since, that is it.
-            if self._sealed_here and self.is_saved() and not self._superseded:
+            if self._sealed_here and self.is_saved() and self._is_settled():
                 return False
             return not self._is_empty() and not self._leaves_cookie_alone()
         config = self._config
@@ -202,6 +212,10 @@ class ExchangedSession(ExtendedSession):
             return self._session_key is not None
         idle = config.idle_timeout
         return idle is not None and self._needs_refresh(idle)
+
+    def _is_settled(self) -> bool:
+        """Tell whether no store has to hear of what the cookie will be."""
+        return not self._superseded and self._is_noted()
 
     def _needs_refresh(self, idle_timeout: int) -> bool:
         """Tell whether the idle clock has run long enough to be set back.

@@ -11,6 +11,7 @@ from django.contrib.auth import SESSION_KEY
 
 from django_secure_session import conf
 from django_secure_session.backends.claimed import ClaimedSession
+from django_secure_session.codec.metadata import Metadata
 from django_secure_session.exceptions import SessionTooLarge
 
 
@@ -119,24 +120,16 @@ class ExtendedSession(ClaimedSession):
         if SESSION_KEY not in self._loaded():
             self._claims = b""
 
-    def seal(self, *, purpose: str, max_age: float | timedelta | None = None) -> str:
-        """Return a token of the session as it is now; the session is left alone.
-
-        With *max_age*, in seconds, it lives that long, not what the session would.
-        """
-        self._loaded()
+    def _seal_as(
+        self, purpose: str, max_age: float | timedelta | None
+    ) -> tuple[str, Metadata]:
+        """Return a token of the session as it is now, and what is sealed in it."""
         codec = conf.get_codec(self.alias, purpose)
         body = codec.dump(self._loaded())
-        token = codec.seal(self._next_metadata(max_age), body, self._claims)
+        metadata = self._next_metadata(max_age)
+        token = codec.seal(metadata, body, self._claims)
         self._refuse_large(token, purpose)
-        return token
-
-    async def aseal(
-        self, *, purpose: str, max_age: float | timedelta | None = None
-    ) -> str:
-        """See :meth:`seal`."""
-        await self._aloaded()
-        return self.seal(purpose=purpose, max_age=max_age)
+        return token, metadata
 
     #: Whether a response can bring the session in several cookies: Django's can't.
     _takes_chunks = False

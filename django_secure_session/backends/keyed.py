@@ -8,6 +8,7 @@ from typing import Any
 from django.contrib.auth import SESSION_KEY
 
 from django_secure_session.backends.encrypted_cookies import SessionStore
+from django_secure_session.codec.metadata import Metadata
 from django_secure_session.conf import SESSION_PURPOSE
 from django_secure_session.exceptions import SessionReadOnly
 
@@ -64,14 +65,16 @@ class KeySession(SessionStore):
     async def asave(self, must_create: bool = False) -> None:
         """See :meth:`save`."""
 
-    def seal(self, *, purpose: str, max_age: float | timedelta | None = None) -> str:
+    def _seal_as(
+        self, purpose: str, max_age: float | timedelta | None
+    ) -> tuple[str, Metadata]:
         """Return a token, but none that is a session's cookie: that would log in.
 
         It would have no scopes, and not end with the key.
         """
         if purpose == SESSION_PURPOSE:
             raise SessionReadOnly
-        return super().seal(purpose=purpose, max_age=max_age)
+        return super()._seal_as(purpose, max_age)
 
     def encode(self, session_dict: dict[str, Any]) -> str:
         """Do as any session does."""

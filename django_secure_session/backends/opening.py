@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from typing import Any, TypeVar
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, NamedTuple
 
-from asgiref.sync import sync_to_async
-from django.utils.asyncio import async_unsafe
+from django.contrib.auth import HASH_SESSION_KEY
 
 from django_secure_session import conf
 from django_secure_session.backends import spill
@@ -17,12 +17,22 @@ from django_secure_session.backends.reports import (
     aannounce,
     announce,
     log_rejection,
-    log_unavailable,
 )
-from django_secure_session.exceptions import BadToken, Reason, StoreUnavailable
+from django_secure_session.exceptions import BadToken, Reason
+from django_secure_session.protocols import Registration
 from django_secure_session.signals import session_rejected
 
-T = TypeVar("T")
+
+class Found(NamedTuple):
+    """A session that was opened, and what stores have of it."""
+
+    opened: Opened
+    entry_name: bytes | None
+    data: dict[str, Any]
+    registration: Registration | None
+
+    def __repr__(self) -> str:
+        return "<Found>"  # nothing of it is for an error page
 
 
 class OpenedSession(ExchangedSession):
@@ -41,11 +51,7 @@ class OpenedSession(ExchangedSession):
         if self._session_key is None:
             return {}
         try:
-            opened = self._choose()
-            name = opened.entry_name()
-            if name is not None:
-                opened = self._follow(opened, self._reach(spill.fetch, name))
-            return self._take(opened, name)
+            return self._take(self._find(self._choose()))
         except BadToken as refusal:
             reason = self._refuse(refusal.reason)
         announce(session_rejected, type(self), alias=self.alias, reason=reason)
@@ -58,11 +64,7 @@ class OpenedSession(ExchangedSession):
         if self._session_key is None:
             return {}
         try:
-            opened = self._choose()
-            name = opened.entry_name()
-            if name is not None:
-                opened = self._follow(opened, await self._areach(spill.fetch, name))
-            return self._take(opened, name)
+            return self._take(await self._afind(self._choose()))
         except BadToken as refusal:
             reason = self._refuse(refusal.reason)
         await aannounce(session_rejected, type(self), alias=self.alias, reason=reason)
@@ -71,27 +73,72 @@ class OpenedSession(ExchangedSession):
     def exists(self, session_key: str | None = None) -> bool:
         """Tell whether a token opens and was not ended by this very object.
 
-        No engine without a store can know what other requests ended.
+        What others have ended only a registry knows.
         """
+        __traceback_hide__ = True
         try:
-            opened = self._open(session_key or "")
-            name = opened.entry_name()
-            if name is not None:
-                self._follow(opened, self._reach(spill.fetch, name))
+            found = self._find(self._open(session_key or ""))
         except BadToken:
             return False
-        return opened.metadata.sid not in self._ended
+        return found.opened.metadata.sid not in self._ended
 
     async def aexists(self, session_key: str | None = None) -> bool:
         """See :meth:`exists`."""
+        __traceback_hide__ = True
         try:
-            opened = self._open(session_key or "")
-            name = opened.entry_name()
-            if name is not None:
-                self._follow(opened, await self._areach(spill.fetch, name))
+            found = await self._afind(self._open(session_key or ""))
         except BadToken:
             return False
-        return opened.metadata.sid not in self._ended
+        return found.opened.metadata.sid not in self._ended
+
+    # What stores have of it
+
+    def _find(self, opened: Opened) -> Found:
+        """Return all of a session: what it points to, and where it stands.
+
+        Raise BadToken.
+        """
+        __traceback_hide__ = True
+        name = opened.entry_name()
+        if name is not None:
+            opened = self._follow(opened, self._reach(*self._fetching(name)))
+        data = self._codec.read_body(opened.body)
+        checking = self._checking(opened, data)
+        registration = self._reach(checking) if checking else None
+        return Found(opened, name, data, registration)
+
+    async def _afind(self, opened: Opened) -> Found:
+        """See :meth:`_find`."""
+        __traceback_hide__ = True
+        name = opened.entry_name()
+        if name is not None:
+            content = await self._areach(*self._fetching(name))
+            opened = self._follow(opened, content)
+        data = self._codec.read_body(opened.body)
+        checking = self._checking(opened, data)
+        registration = await self._areach(checking) if checking else None
+        return Found(opened, name, data, registration)
+
+    def _fetching(self, name: bytes) -> tuple[Callable[..., object], str, bytes]:
+        return spill.fetch, self._config.cache_alias, name
+
+    def _follow(self, opened: Opened, found: object) -> Opened:
+        """Return a pointer's session with the body found in the cache.
+
+        Raise BadToken.
+        """
+        __traceback_hide__ = True
+        content = spill.verified(opened.body, found)
+        codec = conf.get_codec(self.alias, conf.SPILL_PURPOSE)
+        return opened._replace(body=codec.unseal_bytes(content)[2])
+
+    def _checking(
+        self, opened: Opened, data: Mapping[str, Any]
+    ) -> Callable[[], Registration] | None:
+        """Return what asks the registry, None if there is nothing to ask."""
+        revoker = conf.revoker()
+        log_in = self._log_in(opened.metadata, opened.claims, data)
+        return partial(revoker.check, log_in) if revoker and log_in else None
 
     # The token
 
@@ -111,15 +158,17 @@ class OpenedSession(ExchangedSession):
         opened = self._codec.open(token, now=int(time.time()), lifetime=lifetime)
         return Opened(token, *opened)
 
-    def _take(self, opened: Opened, entry_name: bytes | None) -> dict[str, Any]:
-        """Become the session that was opened and return its data. Raise BadToken."""
+    def _take(self, found: Found) -> dict[str, Any]:
+        """Become the session that was found and return its data."""
         __traceback_hide__ = True
+        opened, entry_name, data, self._registration = found
         token, metadata, claims, body = opened
-        data = self._codec.read_body(body)
         self._rejection = None
         self._entry_name = entry_name
         self._adopt(metadata, claims, body)
         self._opened_sid = metadata.sid
+        self.was_registered = self._registration is not None
+        self._opened_hash = data.get(HASH_SESSION_KEY)
         if self._codec.is_stale(token):
             # One response with a cookie under the current key, and the old key can go.
             self._stale_key = self.modified = True
@@ -128,36 +177,7 @@ class OpenedSession(ExchangedSession):
     def _refuse(self, reason: Reason) -> Reason:
         """Become a session without a token."""
         self._begin()
-        self._session_key = None
+        self._session_key = self._registration = None
         self._rejection = reason
         log_rejection(self._config.cookie_name, reason)
         return reason
-
-    # The cache
-
-    def _follow(self, opened: Opened, found: object) -> Opened:
-        """Return a pointer's session with the body found in the cache.
-
-        Raise BadToken.
-        """
-        __traceback_hide__ = True
-        content = spill.verified(opened.body, found)
-        codec = conf.get_codec(self.alias, conf.SPILL_PURPOSE)
-        return opened._replace(body=codec.unseal_bytes(content)[2])
-
-    @async_unsafe(
-        "This session is in the cache. In async code await the a... methods of the "
-        "session, for example aget() instead of get() or aset() instead of []."
-    )
-    def _reach(self, operation: Callable[..., T], *args: Any) -> T:
-        """Do something with the cache. Raise StoreUnavailable."""
-        try:
-            return operation(self._config.cache_alias, *args)
-        except StoreUnavailable as error:
-            self.unavailable = True
-            log_unavailable(error)
-            raise
-
-    async def _areach(self, operation: Callable[..., T], *args: Any) -> T:
-        """See :meth:`_reach`; the one thread hop, as Django's caches have it."""
-        return await sync_to_async(self._reach, thread_sensitive=True)(operation, *args)

@@ -37,9 +37,15 @@ def log_rejection(cookie_name: str, reason: Reason) -> None:
     logger.log(level, "Refused the session cookie %r: %s", cookie_name, reason)
 
 
-def log_unavailable(error: StoreUnavailable) -> None:
-    """Log that a store did not answer, with what it said."""
-    logger.error("%s", error, exc_info=error.__cause__)
+def unavailable(store: str, cause: Exception | None = None) -> StoreUnavailable:
+    """Log that a store did not answer, with what it said; return what to raise.
+
+    *store* begins a sentence.
+    """
+    error = StoreUnavailable(store)
+    error.__cause__ = cause
+    logger.error("%s", error, exc_info=cause)
+    return error
 
 
 def log_too_large(cookie_name: str, error: SessionTooLarge) -> None:

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from django.core.cache import caches
 from django.utils.crypto import constant_time_compare
 
+from django_secure_session.backends.reports import unavailable
 from django_secure_session.exceptions import BadToken, StoreUnavailable
 
 GRACE = 60  # seconds that a replaced entry lives on, for parallel requests
@@ -67,23 +68,27 @@ def fetch(cache_alias: str, name: bytes) -> object:
     try:
         return caches[cache_alias].get(_key(name))
     except Exception as error:  # each cache has errors of its own
-        raise _unavailable(cache_alias) from error
+        raise _unavailable(cache_alias, error) from error
 
 
-def replace(
-    cache_alias: str, new: Entry | None, seconds: int, old: Iterable[bytes]
-) -> None:
-    """Keep a new entry that long, and old ones for GRACE. Raise StoreUnavailable."""
-    cache = caches[cache_alias]
+def keep(cache_alias: str, new: Entry, seconds: int) -> None:
+    """Keep a new entry that long. Raise StoreUnavailable."""
     try:
         # set() may fail without a word; add() tells.
-        kept = new is None or cache.add(_key(new.name), new.content, seconds)
-        for name in old if kept else ():
-            cache.touch(_key(name), GRACE)
+        kept = caches[cache_alias].add(_key(new.name), new.content, seconds)
     except Exception as error:
-        raise _unavailable(cache_alias) from error
+        raise _unavailable(cache_alias, error) from error
     if not kept:
-        raise _unavailable(cache_alias)
+        raise _unavailable(cache_alias, None)
+
+
+def retire(cache_alias: str, old: Iterable[bytes]) -> None:
+    """Keep replaced entries for GRACE only. Raise StoreUnavailable."""
+    try:
+        for name in old:
+            caches[cache_alias].touch(_key(name), GRACE)
+    except Exception as error:
+        raise _unavailable(cache_alias, error) from error
 
 
 def remove(cache_alias: str, names: Iterable[bytes]) -> None:
@@ -91,13 +96,12 @@ def remove(cache_alias: str, names: Iterable[bytes]) -> None:
     try:
         caches[cache_alias].delete_many([_key(name) for name in names])
     except Exception as error:
-        raise _unavailable(cache_alias) from error
+        raise _unavailable(cache_alias, error) from error
 
 
-def _unavailable(cache_alias: str) -> StoreUnavailable:
-    return StoreUnavailable(
-        f"The cache {cache_alias!r}, where large sessions are kept,"
-    )
+def _unavailable(cache_alias: str, cause: Exception | None) -> StoreUnavailable:
+    store = f"The cache {cache_alias!r}, where large sessions are kept,"
+    return unavailable(store, cause)
 
 
 def _key(name: bytes) -> str:

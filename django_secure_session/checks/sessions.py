@@ -48,6 +48,7 @@ def check_deployment(
     problems: list[CheckMessage] = []
     if not configs[0].has_own_key:
         problems.append(W003)
+    problems += _no_log_out()
     for config in configs:
         problems += _weak(config)
     return problems
@@ -63,7 +64,8 @@ W001 = Warning(
 W002 = Warning(
     "allauth.usersessions stores session keys in 40 characters; the session key of a "
     "cookie engine is the whole sealed session.",
-    hint='Remove "allauth.usersessions" from INSTALLED_APPS.',
+    hint='Remove "allauth.usersessions" from INSTALLED_APPS. A list of sessions, and '
+    f'how to end them, is in "{conf.REGISTRY}".',
     id="secure_session.W002",
 )
 
@@ -188,6 +190,23 @@ W003 = Warning(
     "everybody logged in with 'KEY_FALLBACKS': [DERIVED].",
     id="secure_session.W003",
 )
+
+
+W014 = Warning(
+    "The registry is not installed, so a copy of a session's cookie stays good after "
+    "its owner has logged out (OWASP ASVS 5.0, 7.4.1).",
+    hint=f'Add "{conf.REGISTRY}" to INSTALLED_APPS and run manage.py migrate.',
+    id="secure_session.W014",
+)
+
+
+def _no_log_out() -> Iterator[CheckMessage]:
+    if apps.is_installed(conf.REGISTRY) or conf.engine_path().startswith("django."):
+        return
+    stack = conf.middleware_names()
+    has_accounts = any(conf.ACCOUNT_CLASS in names for names in stack)
+    if has_accounts or apps.is_installed("django.contrib.auth"):
+        yield W014
 
 
 def _weak(config: conf.SessionConfig) -> Iterator[CheckMessage]:

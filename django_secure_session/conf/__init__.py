@@ -22,6 +22,8 @@ from django_secure_session.chunks import chunked_capacity, single_capacity
 from django_secure_session.codec import Codec
 from django_secure_session.conf.cookie import ATTRIBUTES as ATTRIBUTES
 from django_secure_session.conf.cookie import CookieAttributes as CookieAttributes
+from django_secure_session.conf.installed import revoker as revoker
+from django_secure_session.conf.installed import verifier as verifier
 from django_secure_session.conf.keys import keyring
 from django_secure_session.conf.names import DEFAULT_ALIAS as DEFAULT_ALIAS
 from django_secure_session.conf.names import (
@@ -37,6 +39,7 @@ from django_secure_session.conf.options import (
     Options,
     refuse_unknown,
 )
+from django_secure_session.conf.session import ENCODE_PURPOSE as ENCODE_PURPOSE
 from django_secure_session.conf.session import SESSION_PURPOSE as SESSION_PURPOSE
 from django_secure_session.conf.session import SPILL_LIMIT as SPILL_LIMIT
 from django_secure_session.conf.session import SPILL_PURPOSE as SPILL_PURPOSE
@@ -50,6 +53,8 @@ from django_secure_session.conf.site import (
 from django_secure_session.conf.site import API_KEYS as API_KEYS
 from django_secure_session.conf.site import API_KEYS_LABEL as API_KEYS_LABEL
 from django_secure_session.conf.site import ENGINE as ENGINE
+from django_secure_session.conf.site import REGISTRY as REGISTRY
+from django_secure_session.conf.site import REGISTRY_LABEL as REGISTRY_LABEL
 from django_secure_session.conf.site import (
     SECURE_SESSION_MIDDLEWARE as SECURE_SESSION_MIDDLEWARE,
 )
@@ -145,6 +150,8 @@ def _read_config(options: Options, keys: Keyring) -> SessionConfig:
         claims_max_age=options.optional_seconds("CLAIMS_MAX_AGE", least=0),
         account_provider=options.account_provider(),
         api_key_prefix=options.api_key_prefix(),
+        revocation_cache_alias=options.cache_alias("REVOCATION_CACHE_ALIAS"),
+        revocation_max_staleness=options.seconds("REVOCATION_MAX_STALENESS", least=0),
         login_url=options.url("LOGIN_URL") if options.alias else None,
         reauthenticate_url=options.url("REAUTHENTICATE_URL"),
         has_own_key=options.get("KEY") is not DERIVED,
@@ -187,6 +194,9 @@ def _forget(*, setting: str, **_: Any) -> None:
     if setting in _READ_FROM:
         get_configs.cache_clear()
         get_codec.cache_clear()
+    if setting == "INSTALLED_APPS":
+        revoker.cache_clear()
+        verifier.cache_clear()
 
 
 setting_changed.connect(_forget)

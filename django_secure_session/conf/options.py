@@ -45,7 +45,11 @@ DJANGO_DEFAULTS: dict[str, Any] = {
     "EXPIRE_AT_BROWSER_CLOSE": False,
 }
 #: What only the site has.
-SITE_DEFAULTS: dict[str, Any] = {"API_KEY_PREFIX": "dss"}
+SITE_DEFAULTS: dict[str, Any] = {
+    "API_KEY_PREFIX": "dss",
+    "REVOCATION_CACHE_ALIAS": "default",
+    "REVOCATION_MAX_STALENESS": 30,
+}
 SITE_OPTIONS = frozenset({*DEFAULTS, *SITE_DEFAULTS, "SESSIONS"})
 NAMED_OPTIONS = frozenset(
     {*DEFAULTS, *DJANGO_DEFAULTS, "ATTRIBUTE", "LOGIN_URL", "URL_PREFIX"}
@@ -166,12 +170,12 @@ class Options:
             )
         return value
 
-    def cache_alias(self) -> str:
-        """Return CACHE_ALIAS, one of CACHES."""
-        value = self.get("CACHE_ALIAS")
+    def cache_alias(self, name: str = "CACHE_ALIAS") -> str:
+        """Return the name of a cache, one of CACHES."""
+        value = self.get(name)
         if not isinstance(value, str) or value not in settings.CACHES:
             raise self.wrong(
-                "CACHE_ALIAS", f"must be one of CACHES: {', '.join(settings.CACHES)}"
+                name, f"must be one of CACHES: {', '.join(settings.CACHES)}"
             )
         return value
 

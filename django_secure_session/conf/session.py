@@ -13,6 +13,8 @@ from django_secure_session.serializers import Serializer
 
 SESSION_PURPOSE = "session"
 SPILL_PURPOSE = "spill"
+#: Of what SessionBase.encode() returns, which is no session's token.
+ENCODE_PURPOSE = "encode"
 
 TOKEN_LIMIT = 65536  # characters of a token that is no cookie
 #: Bytes of a session in the cache. Memcached drops what is over 1 MiB, key included.
@@ -50,6 +52,8 @@ class SessionConfig:
     claims_max_age: int | None
     account_provider: str
     api_key_prefix: str
+    revocation_cache_alias: str
+    revocation_max_staleness: int
     login_url: str | Promise | None
     reauthenticate_url: str | Promise | None
     has_own_key: bool

@@ -13,6 +13,8 @@ SECURE_SESSION_MIDDLEWARE = "django_secure_session.middleware.SecureSessionMiddl
 ACCOUNT_MIDDLEWARE = "django_secure_session.middleware.AccountMiddleware"
 API_KEYS = "django_secure_session.api_keys"
 API_KEYS_LABEL = "secure_session_api_keys"
+REGISTRY = "django_secure_session.registry"
+REGISTRY_LABEL = "secure_session_registry"
 
 # Dotted names by which middleware_names() finds also subclasses.
 ACCOUNT_CLASS = "django_secure_session.middleware.accounts.AccountMiddleware"

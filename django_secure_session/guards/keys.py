@@ -6,7 +6,6 @@ import logging
 from collections.abc import Collection
 from typing import Any
 
-from django.apps import apps
 from django.dispatch import Signal
 from django.http import HttpRequest
 
@@ -40,10 +39,7 @@ def shows_key(request: HttpRequest) -> bool:
 
 def verifier_for(request: HttpRequest) -> KeyVerifier | None:
     """Return what checks the key in a request, None where there is neither."""
-    if not bearer(request) or not apps.is_installed(conf.API_KEYS):
-        return None
-    found: KeyVerifier = apps.get_app_config(conf.API_KEYS_LABEL).verifier  # type: ignore[attr-defined]
-    return found
+    return conf.verifier() if bearer(request) else None
 
 
 # Reports

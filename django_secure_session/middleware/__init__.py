@@ -163,7 +163,9 @@ def _finish(
         return unavailable()
     for session in sessions:
         change = session.cookie_change()
-        if change and (change.token is None or response.status_code < 500):
+        # An error may undo what a registry was told: a view may be in a transaction.
+        is_unsure = change and (change.token or session.was_registered)
+        if change and not (response.status_code >= 500 and is_unsure):
             _tell_browser(request, response, change)
         elif session.accessed:
             cookies.vary(response)

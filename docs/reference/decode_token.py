@@ -30,7 +30,7 @@ FIELDS = ("sid", "created", "issued", "expires", "age", "flags", "claims_size")
 ENDS_WITH_BROWSER, COMPRESSED, POINTER, FIXED_DATE = 1, 2, 4, 8
 CLAIMS = {
     **{"sub": str, "role": str, "verified": bool, "org": str, "iat": int},
-    **{"auth_time": int, "amr": list, "log_in": str},
+    **{"auth_time": int, "amr": list, "log_in": str, "epoch": int},
 }
 MAX_CLOCK_SKEW = 60
 MAX_DEPTH = 100
@@ -243,9 +243,9 @@ def are_claims(content: Any) -> bool:
         if not isinstance(content.get(name, kind()), kind):
             return False
     named = all(content.get(name, "-") for name in ("sub", "role", "org"))
-    times = min(content["iat"], content.get("auth_time", 0))
+    least = min(content.get(name, 0) for name in ("iat", "auth_time", "epoch"))
     return (
-        named and times >= 0 and all(isinstance(m, str) for m in content.get("amr", ()))
+        named and least >= 0 and all(isinstance(m, str) for m in content.get("amr", ()))
     )
 
 

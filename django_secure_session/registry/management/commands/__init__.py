@@ -1,0 +1,1 @@
+"""Found here by Django: one module is one command."""
