@@ -7,6 +7,7 @@ import sys
 import benchmarks.api_keys.__main__
 import benchmarks.codec.__main__
 import benchmarks.guards.__main__
+import benchmarks.registry.__main__
 import benchmarks.requests.__main__
 
 PARTS = {
@@ -14,6 +15,7 @@ PARTS = {
     "requests": benchmarks.requests.__main__.main,
     "guards": benchmarks.guards.__main__.main,
     "api_keys": benchmarks.api_keys.__main__.main,
+    "registry": benchmarks.registry.__main__.main,
 }
 
 

@@ -39,10 +39,15 @@ class Measured:
         """Return the highest count that any process found."""
         return round(max(run[name] for run in self._runs))
 
-    def ratios(self, name: str, baseline: str, floor: str = "") -> list[float]:
-        """Return time of the case / time of the baseline of each process, sorted."""
+    def ratios(
+        self, name: str, baseline: str, floor: str = "", own_floor: str = ""
+    ) -> list[float]:
+        """Return time of the case / time of the baseline of each process, sorted.
+
+        With an *own_floor* the case is counted above that instead.
+        """
         return sorted(
-            _above(run, name, floor) / _above(run, baseline, floor)
+            _above(run, name, own_floor or floor) / _above(run, baseline, floor)
             for run in self._runs
         )
 

@@ -39,12 +39,23 @@ class Setup:
 
 
 @contextlib.contextmanager
-def site(urlconf: str, apps: Sequence[str], *, is_async: bool) -> Iterator[None]:
-    """Configure Django, with a database in a directory that goes away again."""
+def site(
+    urlconf: str,
+    apps: Sequence[str],
+    *,
+    is_async: bool,
+    database: dict[str, Any] | None = None,
+) -> Iterator[None]:
+    """Configure Django, with a database in a directory that goes away again.
+
+    Or with another one: *database* is what DATABASES says of it.
+    """
     with tempfile.TemporaryDirectory() as directory:
         settings.configure(
             ALLOWED_HOSTS=["shop.example.org"],
-            DATABASES={"default": _database(directory, is_async)},
+            DATABASES={
+                "default": (database or _file(directory)) | _connecting(is_async)
+            },
             INSTALLED_APPS=["django_secure_session", *apps],
             ROOT_URLCONF=urlconf,
             SECRET_KEY=secrets.token_urlsafe(50),
@@ -56,13 +67,16 @@ def site(urlconf: str, apps: Sequence[str], *, is_async: bool) -> Iterator[None]
         yield
 
 
-def _database(directory: str, is_async: bool) -> dict[str, Any]:
+def _connecting(is_async: bool) -> dict[str, Any]:
+    # Under ASGI connections must not persist, says Django; each request has a thread of
+    # its own there.
+    return {"CONN_MAX_AGE": 0 if is_async else None}
+
+
+def _file(directory: str) -> dict[str, Any]:
     return {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": f"{directory}/db.sqlite3",
-        # Under ASGI connections must not persist, says Django; each request has a
-        # thread of its own there.
-        "CONN_MAX_AGE": 0 if is_async else None,
         "OPTIONS": {
             "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;"
         },

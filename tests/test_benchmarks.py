@@ -9,6 +9,7 @@ import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from shutil import which
 
 import pytest
 
@@ -23,6 +24,10 @@ from benchmarks.guards.project import DJANGO_SESSIONS, OUR_SESSIONS, OURS
 from benchmarks.guards.project import setups as guarded_setups
 from benchmarks.measuring import Meter, lower_quartiles
 from benchmarks.processes import Measured
+from benchmarks.registry import cases as registered
+from benchmarks.registry import project as registry
+from benchmarks.registry import report as registry_report
+from benchmarks.registry.clocks import on_the_wall
 from benchmarks.requests import report
 from benchmarks.requests.cases import UNTOUCHED, USES, name
 from benchmarks.requests.project import NO_SESSION, groups
@@ -49,8 +54,22 @@ GUARDED = [
     ),
 ]
 COUNTED = {counted.queries(case) for case in GUARDED}
+REGISTERED = [
+    registered.name(size, setup)
+    for size in registered.SIZES
+    for setup in registry.setups()
+]
 KEYED = [keyed.name(stack, view) for stack in keys.STACKS for view in keys.VIEWS]
 ABSENT = find_spec("knox") is None or find_spec("rest_framework_api_key") is None
+
+
+def needs_redis(test):
+    """Skip a test where there is no Redis, but never in CI."""
+    absent = which("redis-server") is None or find_spec("redis") is None
+    return pytest.mark.skipif(
+        absent and os.environ.get("CI") != "true",
+        reason="needs Redis: apt-get install redis-server, pip install redis",
+    )(test)
 
 
 def needs_others(test):
@@ -261,3 +280,78 @@ def test_a_difference_is_seen_if_its_interval_is_far_enough_from_zero(
 def test_the_interval_of_a_median_is_around_it():
     low, high = timing.interval([*range(101)], random.Random(0))
     assert 25 < low < 50 < high < 75
+
+
+@pytest.fixture(scope="module", params=["sync", "async"])
+def with_registry(request):
+    return measured_in_a_process("benchmarks.registry", f"--transport={request.param}")
+
+
+@needs_redis
+def test_each_request_is_measured_by_both_clocks(with_registry):
+    timed = {*REGISTERED, *map(on_the_wall, REGISTERED)}
+    assert timed | set(map(counted.queries, REGISTERED)) <= set(with_registry)
+    assert min(with_registry[case] for case in timed) > 0
+
+
+@needs_redis
+@pytest.mark.parametrize(
+    ("setup", "asked"),
+    [
+        *((registry.LOCMEM, 0), (registry.REDIS, 0), (registry.UNCACHED, 1)),
+        *((registry.CACHE, 0), (registry.CACHED_DB, 0), (registry.DB, 1)),
+    ],
+)
+def test_a_session_costs_as_many_queries_as_the_page_says(with_registry, setup, asked):
+    cases = [registered.name(size, setup) for size in registered.SIZES]
+    assert {with_registry[counted.queries(case)] for case in cases} == {asked}
+
+
+def registry_report_of(on_the_clock: str, **times: float) -> list[str]:
+    """Return the table of one clock."""
+    setups = {case: case.rpartition("/")[2] for case in REGISTERED}
+    run = {case: times.get(setup, 200_000) for case, setup in setups.items()}
+    run |= {on_the_wall(case): 2 * run[case] for case in REGISTERED}
+    counts = dict.fromkeys(map(counted.queries, REGISTERED), 0)
+    text = registry_report.text({"sync": Measured([run | counts])}, 1)
+    return (
+        text.partition(f"sync, {on_the_clock} time:")[2]
+        .partition("\n\n")[0]
+        .splitlines()
+    )
+
+
+TIMES = {"no session": 50_000, "cache": 150_000, "db": 350_000}
+
+
+PLAIN = {"ours, no registry": 80_000, "ours, Redis": 180_000}
+
+
+def test_the_report_compares_what_sessions_add():
+    lines = registry_report_of("CPU", **TIMES, **PLAIN)
+    (line,) = (x for x in lines if x.startswith("ours, Redis") and "log-in" in x)
+    ratios = ["1.300", "(1.300-1.300)", "0.433", "(0.433-0.433)"]
+    assert line.split()[4:] == ["130.0", "0", *ratios]
+
+
+@pytest.mark.parametrize(
+    ("clock", "above", "verdict"), [("CPU", "100.0", ["met"]), ("wall", "200.0", [])]
+)
+def test_the_goals_are_for_what_the_registry_adds_to_them(clock, above, verdict):
+    lines = registry_report_of(clock, **TIMES, **PLAIN)
+    (line,) = (x for x in lines if "alone, ours, Redis" in x and "log-in" in x)
+    assert line.split()[6:] == [
+        above,
+        *("1.000", "(1.000-1.000)", *verdict),
+        *("0.333", "(0.333-0.333)", *verdict),
+    ]
+
+
+def test_only_sessions_with_a_registry_and_a_cache_have_goals():
+    verdicts = {"met", "MISSED"}
+    lines = registry_report_of("CPU", **TIMES)
+    judged = {x.split("  ")[0] for x in lines if verdicts & set(x.split())}
+    assert judged == {
+        "the registry alone, ours, locmem",
+        "the registry alone, ours, Redis",
+    }

@@ -1,0 +1,3 @@
+"""Measure sessions that the registry knows against Django's engines with a store."""
+
+from __future__ import annotations
