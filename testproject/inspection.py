@@ -30,6 +30,7 @@ REFUSALS = {
     "future": "It was sealed in the future: some clock is wrong.",
     "ambiguous": "Two different sessions came under this name; neither is believed.",
     "lost": "It points to an entry that the cache no longer has.",
+    "revoked": "The session has ended: by log-out, or from another device.",
     "stale": "It points to an entry of the cache that has another content.",
 }
 

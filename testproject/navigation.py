@@ -14,6 +14,8 @@ LINKS = [
     ("Organisations", "organisations:list"),
     ("Guards", "guards:list"),
     ("API keys", "api_keys:list"),
+    ("Sessions", "log_ins:list"),
+    ("Thief", "thief:show"),
     ("Preferences", "preferences:edit"),
     ("Sizes", "sizes:show"),
     ("Cookies", "pages:cookies"),

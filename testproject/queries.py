@@ -1,7 +1,12 @@
-"""Count what a request asks of the database, for the foot of each page to tell."""
+"""Count what a request asks of the database, for the foot of each page to tell.
+
+The session is saved after the page is made, and for that the registry is asked too. So
+a page has marks where it tells the number, and the middleware puts it there.
+"""
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any
@@ -11,12 +16,36 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 from django.http import HttpRequest, HttpResponse
 
+# New in each process: nobody can have a text shown that has one of these.
+_NUMBER = f"number-{secrets.token_hex(16)}"
+_WORDS = f"words-{secrets.token_hex(16)}"
+
 
 class Counter:
-    """How many queries a request has made so far."""
+    """How many queries a request has made so far, and has made in the end."""
 
     def __init__(self) -> None:
         self.count = 0
+        self.is_told = False
+
+    @property
+    def number(self) -> str:
+        """Have a page tell how many there are in the end: 0, 1, 2."""
+        self.is_told = True
+        return _NUMBER
+
+    @property
+    def words(self) -> str:
+        """Have a page tell it in words: no query, 1 query, 2 queries."""
+        self.is_told = True
+        return _WORDS
+
+    def fill_in(self, page: bytes) -> bytes:
+        """Put the number where the marks are."""
+        noun = "query" if self.count < 2 else "queries"
+        words = f"{self.count or 'no'} {noun}"
+        page = page.replace(_NUMBER.encode(), str(self.count).encode())
+        return page.replace(_WORDS.encode(), words.encode())
 
 
 # Not on the connection: an async request makes its queries in threads, each with a
@@ -48,6 +77,10 @@ class QueryCountMiddleware:
 
 def _told(response: HttpResponse, queries: Counter) -> HttpResponse:
     response["X-Queries"] = str(queries.count)
+    if queries.is_told:
+        response.content = queries.fill_in(response.content)
+        if "Content-Length" in response:
+            response["Content-Length"] = str(len(response.content))
     return response
 
 

@@ -23,8 +23,9 @@ SECURE_SESSION = {
     # Counts from the last save. The cookie is sent again after a tenth of it, so here
     # one can watch that; a real site has hours.
     "IDLE_TIMEOUT": timedelta(minutes=20),
-    # A session that a cookie can't hold goes into the cache, sealed.
+    # A session that a cookie can't hold goes into a cache, sealed.
     "PLACEMENT": "spill",
+    "CACHE_ALIAS": "sessions",
     # What request.account says, and for how long nobody is asked again. A real site has
     # five minutes, the default.
     "ACCOUNT_PROVIDER": "testproject.organisations.provider.Members",
@@ -45,18 +46,24 @@ SECURE_SESSION = {
     },
 }
 CACHES = {
-    "default": {
-        # In files, so that large sessions survive the reloads of runserver. A site on
-        # several hosts has Redis here.
+    # What the registry said last, so that it is not asked in each request. In the
+    # memory of the one process there is. Files would not do: their add() is not atomic,
+    # so a session that has just ended could be taken for a living one.
+    "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
+    # Sessions too large for a cookie. In files, so that they survive the reloads of
+    # runserver, which what the registry said need not: its truth is in the database.
+    # A site on several hosts has Redis, for both.
+    "sessions": {
         "BACKEND": "django.core.cache.backends.filebased.FileBasedCache",
         "LOCATION": VAR / "cache",
         "OPTIONS": {"MAX_ENTRIES": 10_000},  # above that, sessions get lost
-    }
+    },
 }
 
 INSTALLED_APPS = [
     "django_secure_session",
     "django_secure_session.api_keys",  # whose only table has digests of keys
+    "django_secure_session.registry",  # whose tables have digests of sids
     # No django.contrib.sessions: its only use is the table that this site lacks.
     "django.contrib.admin",
     "django.contrib.auth",
@@ -66,11 +73,13 @@ INSTALLED_APPS = [
     "testproject.api_keys",
     "testproject.guards",
     "testproject.invoices",
+    "testproject.log_ins",
     "testproject.organisations",
     "testproject.pages",
     "testproject.preferences",
     "testproject.shop",
     "testproject.sizes",
+    "testproject.thief",
 ]
 
 # What else Django can keep in the session, so that the demo shows it works.

@@ -18,11 +18,13 @@ handler403 = "testproject.guards.views.refused"
 urlpatterns = [
     path("", include("testproject.api_keys.urls")),
     path("", include("testproject.guards.urls")),
+    path("", include("testproject.log_ins.urls")),
     path("", include("testproject.organisations.urls")),
     path("", include("testproject.pages.urls")),
     path("", include("testproject.preferences.urls")),
     path("", include("testproject.shop.urls")),
     path("", include("testproject.sizes.urls")),
+    path("", include("testproject.thief.urls")),
     path("login/", login, name="login"),
     path("reauthenticate/", reauthenticate, name="reauthenticate"),
     path("logout/", LogoutView.as_view(), name="logout"),

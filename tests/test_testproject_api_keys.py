@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import re
 import urllib.request
@@ -30,22 +29,11 @@ def site(var):
         yield address
 
 
-@pytest.fixture(scope="module")
-def log_ins(site):
-    """Return each user's cookie: it is the whole session."""
-    cookies = {}
-    for username in ("ada", "grace"):
-        browser = Browser(site)
-        browser.log_in(username)
-        cookies[username] = browser.cookie
-    return cookies
-
-
 @pytest.fixture
-def browser_of(site, log_ins):
+def browser_of(site):
     def make(username):
         browser = Browser(site)
-        browser.jar.set_cookie(copy.copy(log_ins[username]))
+        browser.log_in(username)
         return browser
 
     return make

@@ -62,8 +62,9 @@ def _shortened(value: object) -> object:
 
 @require_safe
 async def visits(request: HttpRequest) -> HttpResponse:
-    """Count visits without a query, and without a thread unless the cache is needed.
+    """Count visits without a thread, unless a store has to be asked.
 
+    The registry is, where somebody is logged in, and the cache for a large session.
     Only the template is rendered in a thread, since it asks who is logged in.
     """
     count = await request.session.aget("visits", 0) + 1

@@ -24,19 +24,6 @@ def demo(tmp_path_factory):
         yield address
 
 
-@pytest.fixture(scope="module")
-def log_ins(browser, demo):
-    """Return each user's cookies: they are the whole session."""
-    states = {}
-    for username in ("ada", "grace"):
-        with browser.new_context(base_url=demo) as context:
-            page = context.new_page()
-            page.goto("/login/")
-            log_in(page, username)
-            states[username] = context.storage_state()
-    return states
-
-
 def log_in(page, username):
     page.fill("[name=username]", username)
     page.fill("[name=password]", DEMO_PASSWORD)
@@ -44,16 +31,17 @@ def log_in(page, username):
 
 
 @pytest.fixture
-def open_tab(browser, demo, log_ins):
+def open_tab(browser, demo):
     """Return a function that gives a tab to a user, or to nobody."""
     contexts = []
 
     def open_tab(username="", **options):
-        state = log_ins.get(username)
-        contexts.append(
-            browser.new_context(base_url=demo, storage_state=state, **options)
-        )
-        return contexts[-1].new_page()
+        contexts.append(browser.new_context(base_url=demo, **options))
+        page = contexts[-1].new_page()
+        if username:
+            page.goto("/login/")
+            log_in(page, username)
+        return page
 
     yield open_tab
     for context in contexts:
@@ -166,7 +154,7 @@ def test_after_log_out_every_guarded_page_is_closed(ada):
 
 
 @pytest.fixture
-def remembering(browser, demo, log_ins):
+def remembering(browser, demo):
     """Return ada's tab in a browser that keeps pages for the back button.
 
     Playwright has it switched off.
@@ -176,7 +164,10 @@ def remembering(browser, demo, log_ins):
         args=FLAGS,
         ignore_default_args=["--disable-back-forward-cache"],
     ) as other:
-        yield other.new_page(base_url=demo, storage_state=log_ins["ada"])
+        page = other.new_page(base_url=demo)
+        page.goto("/login/")
+        log_in(page, "ada")
+        yield page
 
 
 def log_out_and_go_back(page, path):

@@ -10,6 +10,7 @@ from django.urls import reverse
 from testproject.invoices.seeding import ensure_invoices
 from testproject.organisations.seeding import ensure_memberships, ensure_organisations
 from testproject.shop.models import Product
+from testproject.thief.bob import ensure_bob
 from testproject.users import DEMO_PASSWORD, DEMO_USERS, DemoUser
 
 SITE = "http://127.0.0.1:8000"
@@ -40,6 +41,7 @@ class Command(BaseCommand):
         ensure_invoices()
         for user in DEMO_USERS:
             ensure_memberships(_ensure_user(user), user)
+        ensure_bob()
         self._tell()
 
     def _tell(self) -> None:

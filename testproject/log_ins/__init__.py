@@ -1,0 +1,1 @@
+"""The page on which people see where they are logged in, and end that."""
