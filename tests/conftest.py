@@ -21,6 +21,7 @@ from tests.postgres import own_postgres as own_postgres
 from tests.postgres import postgres_server as postgres_server
 from tests.services import own_redis as own_redis
 from tests.services import redis_server as redis_server
+from tests.services import shared_redis as shared_redis
 
 START = 1_800_000_000
 

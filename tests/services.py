@@ -138,10 +138,20 @@ class RedisServer(Server):
 
 
 @pytest.fixture(scope="session")
-def redis_server() -> Iterator[RedisServer]:
-    """Give the Redis of this test run, to be left running."""
+def shared_redis() -> Iterator[RedisServer]:
+    """Give the Redis of this test run."""
     with running(RedisServer) as server:
         yield server
+
+
+@pytest.fixture
+def redis_server(shared_redis: RedisServer) -> RedisServer:
+    """Give the Redis of this test run, emptied, to be left running."""
+    import redis  # which a site need not have
+
+    with redis.Redis.from_url(shared_redis.url) as client:
+        client.flushall()
+    return shared_redis
 
 
 @pytest.fixture
